@@ -1,0 +1,32 @@
+# Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
+.DEFAULT_GOAL := help
+.PHONY: help install demo demo-reset test lint format clean
+
+export MELTANO_PROJECT_ROOT := $(CURDIR)
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+
+install:  ## install the pinned requirements and the three packages
+	@scripts/bootstrap
+
+demo: install  ## run the daily sync between the two emulated services and show what happened
+	@scripts/demo
+
+demo-reset:  ## forget what earlier demos left in the emulated services
+	rm -rf .demo
+
+test: install  ## run all tests
+	@.venv/bin/pytest -q -n auto --dist loadfile
+
+lint: install  ## check format, rules and types
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+
+format: install  ## format the code
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+clean:  ## remove everything that make has installed or written
+	rm -rf .venv .tools .cache .demo .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis
