@@ -1,0 +1,123 @@
+"""Carries out the writes of a plan, several at a time, and says what became of each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from target_expensein.api.client import ExpenseInClient
+from target_expensein.api.errors import ApiError, ChangedMeanwhile, OutcomeUnknown, Scope
+from target_expensein.model import Field, Kind, Row, Value
+
+
+class Status(StrEnum):
+    """What became of a write."""
+
+    DONE = "done"
+    HELD = "held"
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"
+    """It may or may not have happened; reading back tells."""
+    FAILED = "failed"
+    """It did not happen, for a reason that is not the record's."""
+    UNSETTLED = "unsettled"
+    """It was answered as done, or its outcome was unknown, and reading back does not show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one write.
+
+    Attributes:
+        row: The row of the plan.
+        status: What became of it.
+        reason: Stable reason code; that of the row when it was done.
+        detail: The server's words or ours.
+    """
+
+    row: Row
+    status: Status
+    reason: str
+    detail: str = ""
+
+
+class Applier:
+    """Carries out writes with bounded concurrency.
+
+    Args:
+        client: The connection to ExpenseIn.
+        concurrency: How many writes may be in flight at once.
+        stop: Set from outside to stop: writes in flight end, no further one begins.
+    """
+
+    def __init__(self, client: ExpenseInClient, concurrency: int, stop: threading.Event) -> None:
+        """Remember how to write."""
+        self._client = client
+        self._concurrency = concurrency
+        self._stop = stop
+
+    def apply(self, rows: Sequence[Row], progress: Callable[[], None]) -> list[Outcome]:
+        """Carry out the writes of one item.
+
+        A failure that is not the record's own (no connection, key refused …) stops the rest of the item.
+
+        Args:
+            rows: The rows to write.
+            progress: Called after each write, from the thread that did it.
+
+        Returns:
+            One outcome for each row, in their order.
+        """
+        halt: list[ApiError] = []
+
+        def write(row: Row) -> Outcome:
+            if halt:
+                return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {halt[0]}")
+            if self._stop.is_set():
+                return Outcome(row, Status.FAILED, "not_attempted", "not attempted: the run was told to stop")
+            try:
+                self._write(row)
+            except ApiError as error:
+                if error.scope is not Scope.RECORD:
+                    halt.append(error)
+                return Outcome(row, _status(error), error.reason, str(error))
+            finally:
+                progress()
+            return Outcome(row, Status.DONE, row.reason)
+
+        with ThreadPoolExecutor(self._concurrency, thread_name_prefix="write") as pool:
+            return list(pool.map(write, rows))
+
+    def _write(self, row: Row) -> None:
+        if row.kind is Kind.CREATE:
+            self._client.create(row.item, row.values)
+        elif row.record_id is not None:
+            self._client.update(row.item, row.record_id, row.values, expect=_expected(row))
+
+
+def _status(error: ApiError) -> Status:
+    """Say what an error means for the record that was to be written."""
+    if error.scope is not Scope.RECORD:
+        return Status.FAILED
+    match error:
+        case ChangedMeanwhile():
+            return Status.HELD
+        case OutcomeUnknown():
+            return Status.UNKNOWN
+        case _:
+            return Status.REJECTED
+
+
+def _expected(row: Row) -> dict[str, Value]:
+    """Return what the record must still say when it is read just before the write (R8).
+
+    The match was made on the reference, or for an adoption on the name and the missing reference (R29). Whoever
+    changed that meanwhile made it another record.
+    """
+    before = {change.field: change.before for change in row.changes}
+    if Field.REFERENCE in before:
+        return {Field.REFERENCE: before[Field.REFERENCE], Field.NAME: row.name}
+    return {Field.REFERENCE: row.reference}

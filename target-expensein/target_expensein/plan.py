@@ -1,0 +1,296 @@
+"""The plan: desired against live → rows, each with a kind and a reason. Pure: no I/O, no Singer, no HTTP.
+
+Everything that is decided about a record is decided here, from top to bottom, once. The particulars of an item (which
+fields it owns, what a new record starts with) are data in ``items.py``; what each reason means is in ``reasons.py``.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
+from typing import Literal
+
+from target_expensein.items import Item
+from target_expensein.live import LiveIndex
+from target_expensein.model import WRITES, Field, FieldChange, Kind, LiveRecord, Row, SourceRecord, Value
+from target_expensein.reasons import REASONS
+from target_expensein.source import SourceList
+
+RateUnit = Literal["fraction", "percent"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """An item's settings as far as they bear on the plan.
+
+    Attributes:
+        inactive_source: Whether records that are inactive at the source take part (R25).
+        adopt_by_name: Whether a live record with the same name and no reference gets the reference (R29).
+        rate_unit: What the source's tax rates are given in (R21).
+        applies_to: What a new record applies to (R13, R16).
+        absent: Fields that this ExpenseIn server does not have.
+    """
+
+    inactive_source: Literal["ignore", "sync"] = "ignore"
+    adopt_by_name: bool = False
+    rate_unit: RateUnit = "fraction"
+    applies_to: tuple[str, ...] = ()
+    absent: frozenset[Field] = frozenset()
+
+
+@dataclass(frozen=True)
+class ItemPlan:
+    """What is to be done for one item.
+
+    Attributes:
+        item: Name of the item.
+        rows: Every row but the unchanged and the filtered ones, in the order of the source, orphans last.
+        unchanged: How many records are already as they should be.
+        filtered: How many records the filter kept out.
+    """
+
+    item: str
+    rows: tuple[Row, ...]
+    unchanged: int
+    filtered: int
+
+    @property
+    def writes(self) -> tuple[Row, ...]:
+        """The rows that write."""
+        return tuple(row for row in self.rows if row.kind in WRITES)
+
+    @cached_property
+    def counts(self) -> Counter[Kind]:
+        """How many records there are of each kind."""
+        counts = Counter(row.kind for row in self.rows)
+        counts[Kind.UNCHANGED] += self.unchanged
+        counts[Kind.SKIPPED] += self.filtered
+        return counts
+
+
+def percent(rate: Decimal, unit: RateUnit) -> Decimal:
+    """Convert a rate of the source into percent, exactly (R21).
+
+    Args:
+        rate: The rate as the source has it, 0.135 for thirteen and a half percent when the unit is ``fraction``.
+        unit: What the source's rates are given in.
+
+    Returns:
+        The percentage without trailing zeros: 13.5.
+    """
+    exact = (rate.scaleb(2) if unit == "fraction" else rate).normalize()
+    return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
+
+
+def plan_item(item: Item, decisions: Decisions, source: SourceList, live: LiveIndex) -> ItemPlan:
+    """Compare one item's source list with its live state.
+
+    Args:
+        item: The item's declaration.
+        decisions: The item's settings.
+        source: Its complete source list.
+        live: ExpenseIn's state.
+
+    Returns:
+        The plan. The same arguments give the same plan, row for row.
+    """
+    return _Planner(item, decisions, source, live).plan()
+
+
+class _Planner:
+    """The decisions of one item, each a small method."""
+
+    def __init__(self, item: Item, decisions: Decisions, source: SourceList, live: LiveIndex) -> None:
+        self.item = item
+        self.decisions = decisions
+        self.source = source
+        self.live = live
+        self.unchanged = 0
+
+    def plan(self) -> ItemPlan:
+        rows = [*self.source.rejected]
+        groups: dict[str, list[SourceRecord]] = {}
+        for record in self.source.records:
+            groups.setdefault(record.reference, []).append(record)
+        for reference, records in groups.items():
+            rows.extend(self._decide(reference, records))
+        rows.extend(self._orphans())
+        return ItemPlan(self.item.name, tuple(rows), self.unchanged, self.source.filtered.total())
+
+    def _decide(self, reference: str, records: Sequence[SourceRecord]) -> Iterator[Row]:
+        """Decide about one reference of the source."""
+        if is_blank(reference):  # R30
+            yield from (self._row("blank_reference", record) for record in records)
+            return
+        distinct = tuple(dict.fromkeys(records))
+        record = distinct[0]
+        if self.decisions.inactive_source == "ignore" and not any(one.active for one in distinct):  # R25
+            yield self._row("inactive_at_source", record)
+        elif len(distinct) > 1:  # R26
+            yield self._row("duplicate_at_source", record, detail=_list_records(distinct))
+        elif is_blank(record.name):  # R30
+            yield self._row("blank_name", record)
+        elif obstacle := self._rate_obstacle(record):  # R21
+            yield obstacle
+        else:
+            matches = self.live.matches(reference)
+            if not matches:
+                yield from self._create(record)
+            elif len(matches) > 1:  # R27
+                yield self._row("duplicate_in_expensein", record, detail=_list_live(matches))
+            else:
+                yield from self._compare(record, matches[0])
+
+    def _rate_obstacle(self, record: SourceRecord) -> Row | None:
+        if Field.RATE not in self.item.on_creation:
+            return None
+        rate = record.rate
+        if rate is None or not rate.is_finite() or rate < 0:
+            return self._row("rate_invalid", record, detail=f"rate: {rate}")
+        if self.decisions.rate_unit == "fraction" and rate > 1:
+            return self._row("rate_above_one", record, detail=f"rate: {rate}")
+        return None
+
+    def _compare(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
+        """Compare a source record with its one live match (R2)."""
+        changes = (*self._owned_changes(record, live), *self._wake(record, live))
+        if changes:
+            reason = "differs" if any(change.field in self.item.owned for change in changes) else "woken"
+            yield self._row(reason, record, live=live, changes=changes)
+        else:
+            self.unchanged += 1
+        yield from self._observe(record, live)
+
+    def _owned_changes(self, record: SourceRecord, live: LiveRecord) -> Iterator[FieldChange]:
+        for field in self.item.owned:
+            before, after = getattr(live, field), self._desired(field, record)
+            if before != after:
+                yield FieldChange(field, before, after)
+
+    def _wake(self, record: SourceRecord, live: LiveRecord) -> Iterator[FieldChange]:
+        """R23: the one flag that is ever written on an existing record, and only ever to *active* (R7)."""
+        if self.item.wakes and record.active and live.is_active is False:
+            yield FieldChange(Field.IS_ACTIVE, before=False, after=True)
+
+    def _observe(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
+        """R19: report what differs and is never written."""
+        for field in self.item.observed:
+            before, after = getattr(live, field), self._desired(field, record)
+            if before != after:
+                change = FieldChange(field, before, after)
+                yield self._row(f"{field}_differs", record, live=live, changes=(change,))
+
+    def _create(self, record: SourceRecord) -> Iterator[Row]:
+        """Decide about a source record that ExpenseIn has no exact match for."""
+        lookalikes = tuple(
+            live
+            for live in self.live.lookalikes(record.reference)
+            if live.reference not in self.source.references
+        )
+        if lookalikes:  # R28
+            yield self._row("lookalike", record, detail=_list_live(lookalikes))
+            return
+        candidates = self.live.unreferenced(record.name)
+        if candidates and self.decisions.adopt_by_name:
+            yield self._adopt(record, candidates)
+            return
+        fields = (Field.REFERENCE, *self.item.owned, *self.item.on_creation)
+        changes = tuple(
+            FieldChange(field, None, self._desired(field, record))
+            for field in fields
+            if field not in self.decisions.absent
+        )
+        yield self._row("new", record, changes=changes)
+        if candidates:
+            yield self._row("adoption_candidate", record, live=candidates[0], detail=_list_live(candidates))
+
+    def _adopt(self, record: SourceRecord, candidates: Sequence[LiveRecord]) -> Row:
+        """R29: give the one live record of this name the reference, unless it could be the wrong one."""
+        rivals = self._newcomers[record.name]
+        if len(candidates) > 1 or rivals > 1:
+            detail = f"{_list_live(candidates)}; {rivals} source record(s) of this name"
+            return self._row("ambiguous_name", record, detail=detail)
+        live = candidates[0]
+        differing = tuple(self._observe(record, live))
+        if differing:
+            return self._row("adoption_rate_differs", record, live=live, detail=_list_live(candidates))
+        reference = FieldChange(Field.REFERENCE, live.reference, record.reference)
+        return self._row("adopted", record, live=live, changes=(reference, *self._wake(record, live)))
+
+    @cached_property
+    def _newcomers(self) -> Counter[str]:
+        """How many references that ExpenseIn does not have yet share a name."""
+        references = {
+            (record.name, record.reference)
+            for record in self.source.records
+            if not self.live.matches(record.reference)
+        }
+        return Counter(name for name, _ in references)
+
+    def _orphans(self) -> Iterator[Row]:
+        """R7: what is gone from the source stays as it is and is reported."""
+        for reference, records in self.live.references():
+            if reference not in self.source.references:
+                for live in records:
+                    yield Row(self.item.name, Kind.NOTICE, "orphan", reference, live.name, live.id)
+
+    def _desired(self, field: Field, record: SourceRecord) -> Value:
+        """Return the value that a field should have, from the source record and the item's settings."""
+        match field:
+            case Field.REFERENCE:
+                return record.reference
+            case Field.NAME:
+                return record.name
+            case Field.RATE:
+                return None if record.rate is None else percent(record.rate, self.decisions.rate_unit)
+            case Field.IS_ACTIVE:
+                return record.active
+            case Field.APPLIES_TO:
+                return list(self.decisions.applies_to)
+
+    def _row(
+        self,
+        reason: str,
+        record: SourceRecord,
+        *,
+        live: LiveRecord | None = None,
+        changes: tuple[FieldChange, ...] = (),
+        detail: str = "",
+    ) -> Row:
+        return Row(
+            item=self.item.name,
+            kind=REASONS[reason].kind,
+            reason=reason,
+            reference=record.reference,
+            name=record.name,
+            record_id=None if live is None else live.id,
+            changes=changes,
+            detail=detail,
+            source=record,
+        )
+
+
+def is_blank(text: str) -> bool:
+    """Tell whether a code or name is empty or nothing but white space (R30)."""
+    return not text.strip()
+
+
+def _list_live(records: Sequence[LiveRecord]) -> str:
+    """Say which ExpenseIn records are meant."""
+    return "in ExpenseIn: " + ", ".join(
+        f"{record.reference!r} {record.name!r} (id {record.id})" for record in records
+    )
+
+
+def _list_records(records: Sequence[SourceRecord]) -> str:
+    """Say how source records with one reference differ."""
+    return "at the source: " + ", ".join(
+        f"{record.name!r}"
+        + ("" if record.active else " (inactive)")
+        + ("" if record.rate is None else f" (rate {record.rate})")
+        + ("" if record.entity is None else f" (entity {record.entity})")
+        for record in records
+    )

@@ -1,0 +1,274 @@
+"""The Singer target: settings and messages in, state out. The work is done by :mod:`target_expensein.engine`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+import click
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from singer_sdk.target_base import Target
+
+from target_expensein import report
+from target_expensein.api.client import ExpenseInClient
+from target_expensein.api.errors import ApiError
+from target_expensein.engine import Engine, ItemResult
+from target_expensein.intake import Intake
+from target_expensein.reader import MessageReader
+from target_expensein.settings import SCHEMA, Settings, load
+from target_expensein.sinks import IgnoredSink, ItemSink
+
+if TYPE_CHECKING:
+    from pathlib import PurePath
+    from types import FrameType
+
+    from singer_sdk.helpers.capabilities import CapabilitiesEnum
+    from singer_sdk.plugin_base import _ConfigInput
+    from singer_sdk.singerlib.encoding.base import GenericSingerReader
+    from singer_sdk.sinks import Sink
+
+CONFIG_TEST_STREAM = "meltano_test_stream"
+"""What ``meltano config test`` sends instead of data: then the connection is tested and nothing is written."""
+
+
+class TargetExpenseIn(Target):
+    """Singer target for ExpenseIn.
+
+    Keeps categories, projects, departments, tax rates and suppliers aligned with the source: matched on the
+    reference, compared with the live state, never deleted.
+    """
+
+    name = "target-expensein"
+    settings: Settings
+    config_jsonschema: ClassVar[dict[str, Any]] = SCHEMA
+    message_reader_class = MessageReader
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+
+    @classmethod
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        """Leave the settings as they are: the SDK's own concern tables, which there are none of here."""
+
+    def __init__(
+        self,
+        *,
+        config: dict[str, Any] | PurePath | str | list[PurePath | str] | None = None,
+        parse_env_config: bool = False,
+        validate_config: bool = True,
+        setup_mapper: bool = True,
+        message_reader: GenericSingerReader[str] | None = None,
+    ) -> None:
+        """Check the configuration and get ready to receive.
+
+        Args:
+            config: The configuration.
+            parse_env_config: Whether to look for settings in the environment, too.
+            validate_config: Not used: a wrong configuration is always an error.
+            setup_mapper: Whether to set up the SDK's stream maps.
+            message_reader: Reads the messages.
+
+        Raises:
+            ConfigValidationError: If a setting is wrong; its ``errors`` say which, what is wrong and what to do.
+        """
+        super().__init__(
+            config=config,
+            parse_env_config=parse_env_config,
+            validate_config=validate_config,
+            setup_mapper=setup_mapper,
+            message_reader=message_reader,
+        )
+        self.exit_code = report.ExitCode.DONE
+        preview = self.settings.mode == "preview"
+        self._intakes = {
+            name: Intake(item, keep_verdicts=preview) for name, item in self.settings.items.items()
+        }
+        self._ignored: set[str] = set()
+        self._states: list[tuple[dict[str, Any], frozenset[str]]] = []
+        self._stop = threading.Event()
+        try:
+            self._directory = report.RunDirectory(self.settings.output_dir)
+        except OSError as error:
+            raise ConfigValidationError(
+                "The configuration is wrong.",
+                errors=[
+                    f"output_dir: cannot write below {str(self.settings.output_dir)!r}: {error.strerror}."
+                ],
+            ) from error
+
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
+        """Check the configuration in our own words: they name the setting and repeat no secret.
+
+        The SDK's check would also write the defaults into the configuration, and stumble over a null.
+        """
+        self.settings = load(self._config)
+        return []
+
+    def intakes_of(self, stream_name: str) -> Sequence[Intake]:
+        """Return the intakes of all enabled items that a stream feeds.
+
+        Args:
+            stream_name: Name of the stream.
+
+        Returns:
+            Possibly none (R31), possibly two (R5).
+        """
+        return [intake for intake in self._intakes.values() if intake.settings.source.stream == stream_name]
+
+    def note_ignored(self, stream_name: str) -> None:
+        """Warn, once for each stream, that its records go nowhere (R4, R31)."""
+        if stream_name not in self._ignored:
+            self._ignored.add(stream_name)
+            if stream_name != CONFIG_TEST_STREAM:
+                self.logger.warning("No enabled item uses the stream %r; it is ignored.", stream_name)
+
+    def get_sink_class(self, stream_name: str) -> type[Sink]:
+        """Return the kind of sink for a stream."""
+        return ItemSink if self.intakes_of(stream_name) else IgnoredSink
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        """Pass the message on: it says that a stream is whole (R32), not that rows are to be deleted."""
+        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
+            self.get_sink(stream_map.stream_alias).activate_version(message_dict["version"])
+
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Keep a state together with the streams that came before it: it goes out when they are settled."""
+        streams = frozenset(
+            stream_map.stream_alias for maps in self.mapper.stream_maps.values() for stream_map in maps
+        )
+        self._states.append((message_dict["value"], streams))
+
+    def process_endofpipe(self) -> None:
+        """Do the work: all input has arrived."""
+        if self._ignored == {CONFIG_TEST_STREAM} and len(self.mapper.stream_maps) == 1:
+            self._test_connection()
+        elif self.settings.mode == "preview":
+            self._preview()
+        else:
+            self._sync()
+
+    def _client(self) -> ExpenseInClient:
+        return ExpenseInClient(
+            self.settings.api_url,
+            self.settings.api_key,
+            self.settings.profile,
+            concurrency=self.settings.concurrency,
+            timeout=self.settings.request_timeout,
+            ca_bundle=self.settings.ca_bundle,
+        )
+
+    def _sync(self) -> None:
+        """Compare, write, report; pass each state on as soon as all before it is settled."""
+        open_streams = {intake.settings.source.stream for intake in self._intakes.values()}
+        waiting = dict.fromkeys(self._intakes)
+
+        def on_settled(result: ItemResult) -> None:
+            if self.settings.mode != "apply":
+                return
+            if result.settled:
+                del waiting[result.item]
+                still_open = {self._intakes[name].settings.source.stream for name in waiting}
+                self._emit_states(open_streams & still_open)
+
+        with self._client() as client:
+            engine = Engine(self.settings, client, self.logger, self._stop)
+            results = engine.run(self._intakes, on_settled)
+        outcome = report.Report(self._directory.run_id, self.settings.mode, self.settings.items, results)
+        self._publish(outcome)
+
+    def _emit_states(self, open_streams: set[str]) -> None:
+        """Pass on, in their order, the states before which nothing is open any more."""
+        while self._states and not self._states[0][1] & open_streams:
+            state, _ = self._states.pop(0)
+            self._write_state_message(state)
+
+    def _publish(self, outcome: report.Report) -> None:
+        rejects = list(outcome.rejects())
+        if rejects:
+            self._directory.write_lines("rejects.jsonl", rejects)
+        self._directory.write_json("summary.json", outcome.summary())
+        path = self._directory.write("report.txt", outcome.text())
+        self._directory.publish()
+        for line in outcome.text(brief=self.settings.mode == "apply").splitlines():
+            self.logger.info("%s", line)
+        self.logger.info("Report: %s", path)
+        self.exit_code = outcome.exit_code
+
+    def _preview(self) -> None:
+        """Show which records pass the filters; nothing is read from ExpenseIn and nothing written (R6)."""
+        texts = []
+        content: dict[str, Any] = {}
+        for name, intake in self._intakes.items():
+            problem = intake.problem()
+            if problem is not None:
+                self.exit_code = report.ExitCode.FAILED
+                texts.append(f"{name} FAILED: {problem}\n")
+                content[name] = {"problem": problem}
+                continue
+            verdicts = intake.verdicts or []
+            texts.append(report.preview_text(name, verdicts))
+            content[name] = [
+                {"reference": verdict.reference, "name": verdict.name, "kept_out_because_not": verdict.failed}
+                for verdict in verdicts
+            ]
+        self._directory.write_json("preview.json", content)
+        path = self._directory.write("preview.txt", "\n".join(texts))
+        self._directory.publish()
+        for line in "\n".join(texts).splitlines():
+            self.logger.info("%s", line)
+        self.logger.info("Preview: %s", path)
+
+    def _test_connection(self) -> None:
+        """Read each enabled item from ExpenseIn, for ``meltano config test``; a failure ends with its message."""
+        with self._client() as client:
+            for name in self._intakes:
+                number = sum(1 for _ in client.list(name))
+                self.logger.info("%s: %d in ExpenseIn", name, number)
+        self.logger.info("The connection works; nothing was written.")
+
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG002
+        """Stop: writes in flight end, no further one begins, and nothing that did not arrive whole is applied."""
+        self._stop.set()
+        self.logger.error("Stopped by %s; nothing further is written.", signal.Signals(signum).name)
+        sys.exit(128 + signum)
+
+    @classmethod
+    def invoke(  # type: ignore[override]  # as the SDK does it
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: Any = None,  # noqa: ANN401 - whatever click opened
+    ) -> None:
+        """Run the target; see ``--help``.
+
+        Args:
+            about: Show metadata and settings instead.
+            about_format: How to show them.
+            config: The configuration.
+            file_input: Where to read messages from; standard input if not given.
+        """
+        if about:
+            cls.print_about(about_format)
+            return
+        target = cls(
+            config=config.config if config else {},
+            parse_env_config=config.parse_env if config else False,
+        )
+        try:
+            target.process_lines(file_input)
+        except (InvalidInputLine, RecordsWithoutSchemaException, KeyError, ValueError) as error:
+            message = f"The input is not a Singer stream, so nothing was written: {error}"
+            raise click.ClickException(message) from None
+        try:
+            target.process_endofpipe()
+        except (ApiError, OSError) as error:
+            raise click.ClickException(str(error)) from None
+        sys.exit(target.exit_code)
