@@ -267,7 +267,7 @@ def test_r9_no_other_field_can_be_written_by_any_way(
 def test_a_rate_that_is_not_an_exact_decimal_is_never_sent(
     box: Sandbox,
     client: ExpenseInClient,
-    value: Any,  # noqa: ANN401 - wrong types on purpose
+    value: Any,
 ) -> None:
     with pytest.raises(ValueError, match="not a value for rate"):
         client.create("tax_rates", {"name": "X", "reference": "X", "rate": value})
@@ -533,11 +533,14 @@ def test_a_retry_after_that_makes_no_sense_does_no_harm(
     assert 0 < slept[0] <= 1
 
 
-def test_a_body_that_drips_cannot_hold_a_worker(box: Sandbox, connect: Connect) -> None:
+def test_a_body_that_drips_cannot_hold_a_worker(
+    box: Sandbox, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target_expensein.api.transport._BODY_TIMEOUTS", 0.1)
     box.add_live("projects", name="P" * 200, reference="1")
-    fault(box, "slow_body", bytes_per_second=50, times=None)
+    fault(box, "slow_body", bytes_per_second=100, times=None)
     with pytest.raises(Unreachable, match="took too long"):
-        list(connect(timeout=0.05, retries=RetryPolicy(attempts=1)).list("projects"))
+        list(connect(timeout=3, retries=RetryPolicy(attempts=1)).list("projects"))
 
 
 def test_a_429_holds_all_workers(box: Sandbox, connect: Connect, slept: list[float]) -> None:

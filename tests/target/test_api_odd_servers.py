@@ -59,7 +59,7 @@ class Script:
             do_GET = do_POST = do_PUT = do_PATCH = answer  # noqa: N815 - the names of http.server
 
         class Server(ThreadingHTTPServer):
-            def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as in the base class
+            def shutdown_request(self, request: Any) -> None:
                 super().shutdown_request(request)
                 script.hung_up.set()
 
