@@ -1,0 +1,1 @@
+"""Emulators of AccountsIQ and ExpenseIn."""
