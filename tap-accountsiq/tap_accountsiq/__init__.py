@@ -1,0 +1,1 @@
+"""Singer tap for AccountsIQ (SOAP Integration 2.0)."""

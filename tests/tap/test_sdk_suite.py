@@ -1,0 +1,38 @@
+"""The Singer SDK's own suite of tests for taps, against the sandbox."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sandbox.testing import Sandbox
+from singer_sdk.testing import get_tap_test_class
+from tap_accountsiq.tap import TapAccountsIQ
+from tap_testing import settings
+
+# The suite makes a tap when it is collected, before there is a sandbox: these settings only have to be well-formed.
+CONFIG: dict[str, Any] = {
+    "api_url": "http://127.0.0.1:9/",
+    "client_id": "x",
+    "client_secret": "x",
+    "entities": ["x"],
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _company() -> Iterator[None]:
+    """Point the settings at a running sandbox, and give pytest its signals back afterwards."""
+    handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    with Sandbox() as box:
+        CONFIG.update(settings(box))
+        yield
+    for each, handler in handlers.items():
+        signal.signal(each, handler)
+
+
+_handlers = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+TestTheSdksSuite = get_tap_test_class(TapAccountsIQ, config=CONFIG, parse_env_config=False)
+for _signal, _handler in _handlers.items():
+    signal.signal(_signal, _handler)
