@@ -126,7 +126,7 @@ class Engine:
     def _read_live(self, settings: ItemSettings) -> LiveIndex:
         profile = self._settings.profile.items[settings.item.name]
         bodies = self._client.list(settings.item.name)
-        return LiveIndex(reduce_live(body, settings.item, profile) for body in bodies)
+        return LiveIndex(reduce_live(body, profile) for body in bodies)
 
     def _apply(self, intake: Intake, plan: ItemPlan, result: ItemResult) -> None:
         """Write one item's plan and prove it by reading back."""

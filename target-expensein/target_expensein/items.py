@@ -78,12 +78,6 @@ class Item:
     wakes: bool = False
     settings: tuple[str, ...] = ()
 
-    @property
-    def live_fields(self) -> tuple[Field, ...]:
-        """Fields that are looked at in a live record, beside its id and reference."""
-        flag = (Field.IS_ACTIVE,) if self.wakes else ()
-        return (*self.owned, *self.observed, *flag)
-
 
 ITEMS: Final = {
     item.name: item

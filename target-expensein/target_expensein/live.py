@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from decimal import Decimal
 from functools import cached_property
 from typing import Any, Final
 
+from target_expensein.api import wire
 from target_expensein.api.profile import ItemProfile
-from target_expensein.items import Item
-from target_expensein.model import Field, LiveRecord, RecordId
+from target_expensein.model import Field, LiveRecord
 
 NO_RECORDS: Final[tuple[LiveRecord, ...]] = ()
 
@@ -28,38 +27,25 @@ def fold_reference(reference: str) -> str:
     return unicodedata.normalize("NFKC", folded).lstrip("0") or "0"
 
 
-def reduce_live(body: Mapping[str, Any], item: Item, profile: ItemProfile) -> LiveRecord:
+def reduce_live(body: Mapping[str, Any], profile: ItemProfile) -> LiveRecord:
     """Keep of an ExpenseIn object what is compared.
 
     Args:
-        body: The object as listed.
-        item: The item's declaration: which fields are looked at.
-        profile: What they are called on this server.
+        body: The object as listed, its shape checked by the client.
+        profile: What its fields are called on this server.
 
     Returns:
-        The live record. A reference that is missing, null or nothing but white space is None; one that the server
-        gives as a number is its digits.
+        The live record. A reference that is missing, null or nothing but white space is None.
     """
-
-    def value(field: Field) -> Any:  # noqa: ANN401 - whatever the server has there
-        wire = profile.fields[field.value]
-        return None if wire is None or field not in watched else body.get(wire)
-
-    watched = (Field.REFERENCE, *item.live_fields)
-    reference, name = _as_text(value(Field.REFERENCE)), _as_text(value(Field.NAME))
-    is_active, rate = value(Field.IS_ACTIVE), value(Field.RATE)
-    record_id: RecordId = body[profile.id_field]
+    values: dict[str, Any] = wire.decode(profile, body)
+    reference = values[Field.REFERENCE]
     return LiveRecord(
-        id=record_id,
+        id=wire.record_id(profile, body),
         reference=reference if reference and reference.strip() else None,
-        name=name,
-        is_active=is_active if isinstance(is_active, bool) else None,
-        rate=Decimal(str(rate)) if isinstance(rate, int | Decimal) and not isinstance(rate, bool) else None,
+        name=values[Field.NAME],
+        is_active=values.get(Field.IS_ACTIVE),
+        rate=values.get(Field.RATE),
     )
-
-
-def _as_text(value: object) -> str | None:
-    return None if value is None else str(value)
 
 
 class LiveIndex:

@@ -222,11 +222,10 @@ def test_the_answer_must_be_the_record_that_was_asked_for(server: Script, client
         client.read("departments", "7")
 
 
-def test_true_is_not_one(server: Script, connect: Connect) -> None:
-    supplier = {"id": 7, "name": "Ace", "reference": "A", "isActive": None}
-    server.says(supplier, {**supplier, "isActive": True})
-    connect().update("suppliers", 7, {"is_active": True}, expect={})
-    assert json.loads(server.asked[1][3])["isActive"] is True
+def test_true_is_not_one(server: Script, client: ExpenseInClient) -> None:
+    server.says({"id": 7, "name": "Ace", "reference": "A", "isActive": 1})
+    with pytest.raises(BadAnswer, match=r"'isActive' is a number, expected true or false.*fields\.is_active"):
+        client.update("suppliers", 7, {"is_active": True}, expect={})
 
 
 @pytest.mark.parametrize("identity", ["a/b", "a?b#c", "é %2e", "../x"])
@@ -428,13 +427,21 @@ def test_r24_the_signs_of_a_missing_module_can_be_changed(server: Script, connec
         list(connect(overlay).list("suppliers"))
 
 
-def test_a_record_that_vanishes_before_the_write_is_not_found(
+def test_r24_a_supplier_that_vanishes_before_the_write_is_not_a_missing_module(
     server: Script, client: ExpenseInClient
 ) -> None:
-    server.says(DEPARTMENT)
+    server.says({**DEPARTMENT, "isActive": True})
     server.replies.append((404, JSON, "{}"))
     with pytest.raises(NotFound):
-        client.update("departments", "7", {"name": "New"}, expect={"reference": "007"})
+        client.update("suppliers", "7", {"name": "New"}, expect={"reference": "007"})
+
+
+def test_r24_a_module_that_is_switched_off_during_the_run_is_named(
+    server: Script, client: ExpenseInClient
+) -> None:
+    server.replies = [(403, JSON, '{"code": "module_not_enabled"}')]
+    with pytest.raises(ModuleMissing):
+        client.update("suppliers", "7", {"name": "New"}, expect={"reference": "007"})
 
 
 # Waiting

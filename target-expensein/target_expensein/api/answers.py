@@ -29,7 +29,7 @@ from target_expensein.api.profile import SETTING
 from target_expensein.api.retry import CallFailed, Trouble, retry_after_seconds
 
 if TYPE_CHECKING:
-    from target_expensein.api.profile import ErrorWords, ItemProfile
+    from target_expensein.api.profile import ErrorWords, ItemProfile, Sign
 
 _MOST_WORDS = 500
 _NOT_FOUND = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
@@ -181,11 +181,7 @@ def check_status(target: Target, answer: Answer, words_of: ErrorWords, redact: C
             "the API key is missing, wrong, or was regenerated. Set api_key to a key that is valid now (ExpenseIn: Admin, API keys).",
         )
     module = profile.module
-    if (
-        module
-        and target.record_id is None
-        and any(sign.status == status and sign.code in {None, code} for sign in module.missing_when)
-    ):
+    if module and any(_shows(sign, status, code, target) for sign in module.missing_when):
         raise error(
             ModuleMissing,
             f"the {module.name} module is not enabled in this ExpenseIn account, or api_key may not use it. Have it enabled, or switch the item {profile.item} off.",
@@ -230,6 +226,11 @@ def check_status(target: Target, answer: Answer, words_of: ErrorWords, redact: C
         ContractMismatch,
         f"the server does not take this request as the API profile says. Look at {SETTING}.{action}.",
     )
+
+
+def _shows(sign: Sign, status: int, code: str | None, target: Target) -> bool:
+    """Tell whether an answer is a sign; without a code only on the collection, for a record can be missing by itself."""
+    return sign.status == status and (sign.code == code if sign.code else target.record_id is None)
 
 
 def _unreadable(target: Target, answer: Answer, message: str) -> CallFailed:

@@ -285,7 +285,7 @@ class ExpenseInClient:
             record = wire.identified(profile, body, target.place)
         except BadAnswer as error:
             raise CallFailed(Trouble.UNREADABLE, target.error(BadAnswer, error.message)) from error
-        if reference in members and not wire.same(record.get(reference), members[reference]):
+        if reference in members and record.get(reference) != members[reference]:
             message = f"{target.place} answered with another reference ({record.get(reference)!r})."
             raise CallFailed(Trouble.UNREADABLE, target.error(BadAnswer, message))
         return record
@@ -317,7 +317,7 @@ def _check_expected(
     for name, value in wire.differing(snapshot.body, expected).items():
         found = snapshot.body.get(name)
         both_empty = value is None and isinstance(found, str) and not found.strip()
-        if both_empty or (name in wanted and wire.same(found, wanted[name])):
+        if both_empty or (name in wanted and found == wanted[name]):
             continue
         raise target.error(
             ChangedMeanwhile,

@@ -82,18 +82,13 @@ def encode(profile: ItemProfile, fields: Mapping[str, Value]) -> dict[str, Value
 
 
 def differing(body: Mapping[str, Any], members: Mapping[str, Value]) -> dict[str, Value]:
-    """Return those of the wanted members that a record does not have yet.
+    """Return those of the wanted members that a record does not have yet: text character for character, 20 is 20.0.
 
     Args:
         body: The server's object.
         members: Wanted values by the server's names.
     """
-    return {wire: value for wire, value in members.items() if not same(body.get(wire), value)}
-
-
-def same(one: object, other: object) -> bool:
-    """Compare two values as JSON sees them: true is not 1, 20 is 20.0, text character for character."""
-    return isinstance(one, bool) == isinstance(other, bool) and one == other
+    return {wire: value for wire, value in members.items() if body.get(wire) != value}
 
 
 def identified(profile: ItemProfile, body: object, place: str) -> dict[str, Any]:
