@@ -7,10 +7,24 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from target_expensein.api.client import ExpenseInClient
-from target_expensein.api.errors import ApiError, ChangedMeanwhile, OutcomeUnknown, Scope
+from target_expensein.api.errors import (
+    ApiError,
+    BadAnswer,
+    ChangedMeanwhile,
+    OutcomeUnknown,
+    Scope,
+    ServerFailed,
+)
 from target_expensein.model import Field, Kind, Row, Value
+
+PATIENCE: Final = 3
+"""How many writes in a row may meet a failing server before the rest of the item is not attempted.
+
+One record that the server always stumbles over must not keep all others from being written.
+"""
 
 
 class Status(StrEnum):
@@ -62,7 +76,8 @@ class Applier:
     def apply(self, rows: Sequence[Row], progress: Callable[[], None]) -> list[Outcome]:
         """Carry out the writes of one item.
 
-        A failure that is not the record's own (no connection, key refused …) stops the rest of the item.
+        A failure that is not the record's own (no connection, key refused …) stops the rest of the item; a server that
+        fails stops it when it does so ``PATIENCE`` times in a row.
 
         Args:
             rows: The rows to write.
@@ -71,21 +86,21 @@ class Applier:
         Returns:
             One outcome for each row, in their order.
         """
-        halt: list[ApiError] = []
+        breaker = _Breaker()
 
         def write(row: Row) -> Outcome:
-            if halt:
-                return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {halt[0]}")
+            if breaker.cause is not None:
+                return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {breaker.cause}")
             if self._stop.is_set():
                 return Outcome(row, Status.FAILED, "not_attempted", "not attempted: the run was told to stop")
             try:
                 self._write(row)
             except ApiError as error:
-                if error.scope is not Scope.RECORD:
-                    halt.append(error)
+                breaker.failed(error)
                 return Outcome(row, _status(error), error.reason, str(error))
             finally:
                 progress()
+            breaker.worked()
             return Outcome(row, Status.DONE, row.reason)
 
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="write") as pool:
@@ -96,6 +111,31 @@ class Applier:
             self._client.create(row.item, row.values)
         elif row.record_id is not None:
             self._client.update(row.item, row.record_id, row.values, expect=_expected(row))
+
+
+class _Breaker:
+    """Decides when the rest of an item is not attempted. Safe to use from several threads.
+
+    Attributes:
+        cause: The error that stopped the item; None while it goes on.
+    """
+
+    def __init__(self) -> None:
+        self.cause: ApiError | None = None
+        self._in_a_row = 0
+        self._lock = threading.Lock()
+
+    def worked(self) -> None:
+        with self._lock:
+            self._in_a_row = 0
+
+    def failed(self, error: ApiError) -> None:
+        if error.scope is Scope.RECORD:
+            return
+        with self._lock:
+            self._in_a_row += 1
+            if self._in_a_row >= PATIENCE or not isinstance(error, ServerFailed | BadAnswer):
+                self.cause = self.cause or error
 
 
 def _status(error: ApiError) -> Status:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -171,7 +170,7 @@ class Engine:
             ]
             if not pending or reading == SETTLE_READS or self._stop.is_set():
                 break
-            time.sleep(pause)  # ExpenseIn may list a new record a little later
+            self._stop.wait(pause)  # ExpenseIn may list a new record a little later
         missing = {outcome.row.reference for outcome in pending}
         lagging = any(
             outcome.status is Status.DONE and outcome.row.kind is Kind.CREATE for outcome in pending

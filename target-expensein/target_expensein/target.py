@@ -161,6 +161,7 @@ class TargetExpenseIn(Target):
             concurrency=self.settings.concurrency,
             timeout=self.settings.request_timeout,
             ca_bundle=self.settings.ca_bundle,
+            sleep=self._stop.wait,  # being told to stop ends every wait
         )
 
     def _sync(self) -> None:

@@ -267,6 +267,20 @@ class TestWrites:
         assert "Account administrator" in result.log
         assert target.box.counters()["expensein"].get("POST categories", 0) <= 4
 
+    def test_a_record_that_the_server_always_stumbles_over_does_not_keep_the_others_from_being_written(
+        self, target: TargetCommand
+    ):
+        for one in many(5):
+            target.box.add_live("categories", name="Old", reference=one["code"])
+        victim = target.box.live("categories")[2]
+        path = f"/1.0/categories/{victim['id']}"
+        target.box.faults([fault("status", "PUT", path=path, times=None, status=500)])
+        result = target.run(stream("accounts", *many(5)), items=CATEGORIES)
+        assert result.exit_code == 1
+        assert result.counts("categories") == {"updated": 4, "unsettled": 1}
+        names = {live["reference"]: live["name"] for live in target.box.live("categories")}
+        assert [name for name in names.values() if name == "Old"] == [names[victim["reference"]]]
+
     def test_a_record_whose_reference_was_changed_between_reading_and_writing_is_held(
         self, target: TargetCommand
     ):

@@ -56,7 +56,7 @@ class ExpenseInClient:
         timeout: float,
         ca_bundle: str | None = None,
         user_agent: str = USER_AGENT,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], object] = time.sleep,
         retries: RetryPolicy | None = None,
     ) -> None:
         """Check the settings; nothing is sent.

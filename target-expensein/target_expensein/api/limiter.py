@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class SharedPause:
     """A moment before which no worker sends anything; a 429 that meets one worker holds all of them."""
 
-    def __init__(self, sleep: Callable[[float], None], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, sleep: Callable[[float], object], clock: Callable[[], float] = time.monotonic) -> None:
         """Start without a pause.
 
         Args:

@@ -18,15 +18,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from jsonschema import Draft202012Validator
 
 from target_expensein.api.errors import ProfileError
+from target_expensein.model import Field
 
 if TYPE_CHECKING:
     from jsonschema import ValidationError
 
-Field = Literal["name", "reference", "rate", "is_active", "applies_to"]
-"""A field that the sync may own, by its logical name."""
-
-FIELDS: tuple[Field, ...] = ("name", "reference", "rate", "is_active", "applies_to")
-"""The only fields that can ever be written (R9)."""
+FIELDS: tuple[str, ...] = tuple(field.value for field in Field)
+"""Logical names of the only fields that can ever be written (R9)."""
 
 SETTING = "api_profile"
 """The setting that holds the overlay; messages give paths from here."""
@@ -166,7 +164,7 @@ class ItemProfile:
     available: bool
     permission: str
     id_field: str
-    fields: Mapping[Field, str | None]
+    fields: Mapping[str, str | None]
     new_applies_to: tuple[str, ...]
     max_length: Mapping[Literal["name", "reference"], int | None]
     module: Module | None
@@ -182,7 +180,7 @@ class ItemProfile:
         Matching needs the name and the reference (R8), creating a tax rate needs its rate (R21).
         """
         here = f"{SETTING}.items.{self.item}"
-        needed: tuple[Field, ...] = ("name", "reference")
+        needed: tuple[str, ...] = ("name", "reference")
         if self.item == "tax_rates":
             needed = (*needed, "rate")
         missing = [

@@ -124,7 +124,7 @@ class Attempts:
     """Counts the attempts of one call and waits between them."""
 
     def __init__(
-        self, call: Call, policy: RetryPolicy, pause: SharedPause, sleep: Callable[[float], None]
+        self, call: Call, policy: RetryPolicy, pause: SharedPause, sleep: Callable[[float], object]
     ) -> None:
         """Start with no failure.
 

@@ -13,7 +13,7 @@ from target_expensein.api.errors import BadAnswer, NotOffered
 from target_expensein.api.profile import FIELDS, SETTING
 
 if TYPE_CHECKING:
-    from target_expensein.api.profile import Field, ItemProfile
+    from target_expensein.api.profile import ItemProfile
 
 Value = str | bool | Decimal | list[str] | None
 """The value of a logical field. Numbers are exact decimals."""
@@ -226,7 +226,7 @@ def _fits(field: str, value: Value) -> bool:
     )
 
 
-def _fits_answer(field: Field, value: object) -> bool:
+def _fits_answer(field: str, value: object) -> bool:
     """Tell whether a value may be found: like :func:`_fits`, but a rate can be a whole number and lists hold texts."""
     if field == "rate" and isinstance(value, int):
         return not isinstance(value, bool)
