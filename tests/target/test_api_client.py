@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from sandbox.testing import Sandbox
-from target_expensein.api import ExpenseInClient, decode, load_profile
+from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import (
     ApiError,
     BadAnswer,
@@ -35,7 +35,9 @@ from target_expensein.api.errors import (
     Unauthorized,
     Unreachable,
 )
+from target_expensein.api.profile import load_profile
 from target_expensein.api.retry import RetryPolicy
+from target_expensein.api.wire import decode
 
 COLLECTIONS = {
     "categories": "categories",

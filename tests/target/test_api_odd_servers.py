@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from target_expensein.api import ExpenseInClient, load_profile
+from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import (
     ApiError,
     BadAnswer,
@@ -24,6 +24,7 @@ from target_expensein.api.errors import (
     RedirectRefused,
     Refused,
 )
+from target_expensein.api.profile import load_profile
 
 KEY = "key-of-the-account-1"
 JSON = {"Content-Type": "application/json"}

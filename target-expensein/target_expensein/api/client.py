@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from target_expensein.api.profile import ItemProfile, Profile
-    from target_expensein.api.wire import Value
+    from target_expensein.model import Value
 
 USER_AGENT = f"target-expensein/{version('target-expensein')}"
 """How the client introduces itself unless told otherwise."""

@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from target_expensein.api.errors import BadAnswer, NotOffered
 from target_expensein.api.profile import FIELDS, SETTING
+from target_expensein.model import Value
 
 if TYPE_CHECKING:
     from target_expensein.api.profile import ItemProfile
-
-Value = str | bool | Decimal | list[str] | None
-"""The value of a logical field. Numbers are exact decimals."""
 
 _MEMBERS_SHOWN = 12
 
