@@ -17,7 +17,7 @@ demo-reset:  ## forget what earlier demos left in the emulated services
 	rm -rf .demo
 
 test: install  ## run all tests
-	@.venv/bin/pytest -q -n auto --dist loadfile
+	@.venv/bin/pytest -q -n auto --dist worksteal
 
 lint: install  ## check format, rules and types
 	@.venv/bin/ruff format --check .
