@@ -122,6 +122,9 @@ class Pair:
             | self.box.environment()
             | {
                 "NO_COLOR": "1",
+                # Meltano keeps logs and caches in the home directory unless told otherwise.
+                "XDG_CACHE_HOME": str(self.project / "home"),
+                "XDG_STATE_HOME": str(self.project / "home"),
                 "MELTANO_CLI_LOG_FORMAT": "uncolored",
                 "TARGET_EXPENSEIN_OUTPUT_DIR": str(self.output),
                 "TARGET_EXPENSEIN_SETTLE_SECONDS": "0",
