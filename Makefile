@@ -2,8 +2,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help install demo demo-reset test lint format clean
 
-export MELTANO_PROJECT_ROOT := $(CURDIR)
-
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
