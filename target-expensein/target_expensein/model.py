@@ -85,13 +85,33 @@ class LiveRecord:
     rate: Decimal | None = None
 
 
+class Origin(StrEnum):
+    """Where the difference in a field comes from: source, last applied value and live value compared."""
+
+    NEW = "new"
+    """There was no value: the record or its reference is new."""
+    SOURCE = "source"
+    """The source changed; ExpenseIn still has what was applied last."""
+    EDITED = "edited"
+    """Somebody edited it in ExpenseIn; the source did not change. Their value is overwritten (R2)."""
+    BOTH = "both"
+    """The source changed, and somebody edited it in ExpenseIn, too."""
+    UNKNOWN = "unknown"
+    """The ledger does not know what was applied last, as on a first run."""
+
+
+Applied = Mapping[str, Mapping[str, Value]]
+"""What was applied last: reference → field → value."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """One field before and after."""
+    """One field before and after, and where the difference comes from."""
 
     field: Field
     before: Value
     after: Value
+    origin: Origin = Origin.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,17 +7,31 @@ fields it owns, what a new record starts with) are data in ``items.py``; what ea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal
+from types import MappingProxyType
+from typing import Final, Literal
 
 from target_expensein.items import Item
 from target_expensein.live import LiveIndex
-from target_expensein.model import WRITES, Field, FieldChange, Kind, LiveRecord, Row, SourceRecord, Value
+from target_expensein.model import (
+    WRITES,
+    Applied,
+    Field,
+    FieldChange,
+    Kind,
+    LiveRecord,
+    Origin,
+    Row,
+    SourceRecord,
+    Value,
+)
 from target_expensein.reasons import REASONS
 from target_expensein.source import SourceList
+
+NOTHING_APPLIED: Final[Applied] = MappingProxyType({})
 
 RateUnit = Literal["fraction", "percent"]
 
@@ -85,7 +99,9 @@ def percent(rate: Decimal, unit: RateUnit) -> Decimal:
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 
-def plan_item(item: Item, decisions: Decisions, source: SourceList, live: LiveIndex) -> ItemPlan:
+def plan_item(
+    item: Item, decisions: Decisions, source: SourceList, live: LiveIndex, applied: Applied = NOTHING_APPLIED
+) -> ItemPlan:
     """Compare one item's source list with its live state.
 
     Args:
@@ -93,17 +109,40 @@ def plan_item(item: Item, decisions: Decisions, source: SourceList, live: LiveIn
         decisions: The item's settings.
         source: Its complete source list.
         live: ExpenseIn's state.
+        applied: What was applied last; it tells where a difference comes from and nothing else (R2).
 
     Returns:
         The plan. The same arguments give the same plan, row for row.
     """
-    return _Planner(item, decisions, source, live).plan()
+    return _Planner(item, decisions, source, live, applied).plan()
+
+
+def applied_values(item: Item, source: SourceList, left_open: Collection[str | None]) -> Applied:
+    """Return what ExpenseIn holds of the owned fields once a plan is carried out, for the next three-way comparison.
+
+    Args:
+        item: The item's declaration.
+        source: Its complete source list.
+        left_open: References that the plan, or carrying it out, left as they were.
+
+    Returns:
+        Reference → field → value, for all other references of the source.
+    """
+    values: dict[str, dict[str, Value]] = {}
+    for record in source.records:
+        if record.reference not in left_open:
+            woken = {Field.IS_ACTIVE.value: True} if item.wakes and record.active else {}
+            values[record.reference] = {Field.NAME.value: record.name, **woken}
+    return values
 
 
 class _Planner:
     """The decisions of one item, each a small method."""
 
-    def __init__(self, item: Item, decisions: Decisions, source: SourceList, live: LiveIndex) -> None:
+    def __init__(
+        self, item: Item, decisions: Decisions, source: SourceList, live: LiveIndex, applied: Applied
+    ) -> None:
+        self.applied = applied
         self.item = item
         self.decisions = decisions
         self.source = source
@@ -168,19 +207,19 @@ class _Planner:
         for field in self.item.owned:
             before, after = getattr(live, field), self._desired(field, record)
             if before != after:
-                yield FieldChange(field, before, after)
+                yield self._change(record.reference, field, before, after)
 
     def _wake(self, record: SourceRecord, live: LiveRecord) -> Iterator[FieldChange]:
         """R23: the one flag that is ever written on an existing record, and only ever to *active* (R7)."""
         if self.item.wakes and record.active and live.is_active is False:
-            yield FieldChange(Field.IS_ACTIVE, before=False, after=True)
+            yield self._change(record.reference, Field.IS_ACTIVE, before=False, after=True)
 
     def _observe(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
         """R19: report what differs and is never written."""
         for field in self.item.observed:
             before, after = getattr(live, field), self._desired(field, record)
             if before != after:
-                change = FieldChange(field, before, after)
+                change = self._change(record.reference, field, before, after)
                 yield self._row(f"{field}_differs", record, live=live, changes=(change,))
 
     def _create(self, record: SourceRecord) -> Iterator[Row]:
@@ -199,7 +238,7 @@ class _Planner:
             return
         fields = (Field.REFERENCE, *self.item.owned, *self.item.on_creation)
         changes = tuple(
-            FieldChange(field, None, self._desired(field, record))
+            FieldChange(field, None, self._desired(field, record), Origin.NEW)
             for field in fields
             if field not in self.decisions.absent
         )
@@ -217,7 +256,7 @@ class _Planner:
         differing = tuple(self._observe(record, live))
         if differing:
             return self._row("adoption_rate_differs", record, live=live, detail=_list_live(candidates))
-        reference = FieldChange(Field.REFERENCE, live.reference, record.reference)
+        reference = FieldChange(Field.REFERENCE, None, record.reference, Origin.NEW)
         return self._row("adopted", record, live=live, changes=(reference, *self._wake(record, live)))
 
     @cached_property
@@ -236,6 +275,16 @@ class _Planner:
             if reference not in self.source.references:
                 for live in records:
                     yield Row(self.item.name, Kind.NOTICE, "orphan", reference, live.name, live.id)
+
+    def _change(self, reference: str, field: Field, before: Value, after: Value) -> FieldChange:
+        """Say where a difference comes from: source, last applied and live value compared."""
+        last = self.applied.get(reference, {})
+        if field not in last:
+            origin = Origin.UNKNOWN
+        else:
+            source_changed, edited = after != last[field], before != last[field]
+            origin = Origin.BOTH if source_changed and edited else Origin.EDITED if edited else Origin.SOURCE
+        return FieldChange(field, before, after, origin)
 
     def _desired(self, field: Field, record: SourceRecord) -> Value:
         """Return the value that a field should have, from the source record and the item's settings."""

@@ -107,4 +107,76 @@ REASONS: Final = {
         "an ExpenseIn record without reference has the same name",
         "set adopt_by_name: true to use it, or give it the reference by hand",
     ),
+    # the gate: the whole item is held, or one row of it
+    "empty_source": Reason(
+        Kind.HELD,
+        "R32",
+        "the source list is empty, which it was not before",
+        "look at the item's filter and source; if the list really is empty now, approve the plan",
+    ),
+    "short_source": Reason(
+        Kind.HELD,
+        "R32",
+        "the source list is far shorter than the last complete one",
+        "look at the item's filter and source; if the list really is that short now, approve the plan",
+    ),
+    "unrelated_source": Reason(
+        Kind.HELD,
+        "R5",
+        "nothing that ExpenseIn has is in the source list: it looks like another list",
+        "look at the item's source, dimension and entities; if all codes really are new, approve the plan",
+    ),
+    "too_many_creates": Reason(
+        Kind.HELD,
+        "R7",
+        "more records would be created than the limits let pass",
+        "look at the item's source, dimension and filter: what is created is never deleted; if they are right, "
+        "approve the plan",
+    ),
+    "too_many_updates": Reason(
+        Kind.HELD,
+        "R2",
+        "more records would be changed than the limits let pass",
+        "look at the names in the plan: have they been shifted or edited en masse? If they are right, approve the plan",
+    ),
+    "code_reused": Reason(
+        Kind.HELD,
+        "R8",
+        "the source gave this code to an unrelated name: everything else about the ExpenseIn record belongs to the "
+        "old one",
+        "if it is the same thing under a new name, rename it in ExpenseIn, too; if it is another thing, give it a "
+        "code of its own; to let all such rows pass, set limits.code_reused: allow",
+    ),
+    "probable_recode": Reason(
+        Kind.HELD,
+        "R8",
+        "a new code with the name of an ExpenseIn record whose own code is gone from the source",
+        "if they are the same thing, give the ExpenseIn record the new reference; if not, rename the old record or make it "
+        "inactive; to let all such rows pass, set limits.probable_recode: allow",
+    ),
 }
+
+# A restore: its own reasons, see restore.py
+
+RESTORE_REASONS: Final = {
+    "restored": Reason(Kind.UPDATE, "R2", "still as the run wrote it: gets back the value from before"),
+    "restore_changed_since": Reason(
+        Kind.HELD,
+        "R2",
+        "no longer as the run wrote it; left as it is",
+        "decide which value is right, and set it at the source or in ExpenseIn",
+    ),
+    "restore_created": Reason(
+        Kind.NOTICE,
+        "R7",
+        "created by the run; nothing is ever deleted",
+        "if it should not be there, retire it in ExpenseIn by hand",
+    ),
+    "restore_stays_active": Reason(
+        Kind.NOTICE,
+        "R7",
+        "made active by the run; nothing is ever made inactive",
+        "if it should be inactive, make it so in ExpenseIn by hand, and at the source, which would wake it again",
+    ),
+}
+REASONS.update(RESTORE_REASONS)
