@@ -17,8 +17,9 @@ from target_expensein.api.errors import (
     OutcomeUnknown,
     Scope,
     ServerFailed,
+    Unreachable,
 )
-from target_expensein.model import Field, Kind, Row, Value
+from target_expensein.model import Field, RecordId, Row, Value
 
 PATIENCE: Final = 3
 """How many writes in a row may meet a failing server before the rest of the item is not attempted.
@@ -50,12 +51,14 @@ class Outcome:
         status: What became of it.
         reason: Stable reason code; that of the row when it was done.
         detail: The server's words or ours.
+        answer: ExpenseIn's identifier of the record, when it said that it was done.
     """
 
     row: Row
     status: Status
     reason: str
     detail: str = ""
+    answer: RecordId | None = None
 
 
 class Applier:
@@ -73,7 +76,7 @@ class Applier:
         self._concurrency = concurrency
         self._stop = stop
 
-    def apply(self, rows: Sequence[Row], progress: Callable[[], None]) -> list[Outcome]:
+    def apply(self, rows: Sequence[Row], note: Callable[[Outcome], None]) -> list[Outcome]:
         """Carry out the writes of one item.
 
         A failure that is not the record's own (no connection, key refused …) stops the rest of the item; a server that
@@ -81,36 +84,49 @@ class Applier:
 
         Args:
             rows: The rows to write.
-            progress: Called after each write, from the thread that did it.
+            note: Called with the outcome of each row, from the thread that did it. If it raises, nothing further is
+                written: a write that cannot be noted would leave no trace.
 
         Returns:
             One outcome for each row, in their order.
+
+        Raises:
+            Exception: Whatever ``note`` raised.
         """
         breaker = _Breaker()
 
         def write(row: Row) -> Outcome:
-            if breaker.cause is not None:
-                return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {breaker.cause}")
-            if self._stop.is_set():
-                return Outcome(row, Status.FAILED, "not_attempted", "not attempted: the run was told to stop")
+            outcome = self._attempt(row, breaker)
             try:
-                self._write(row)
-            except ApiError as error:
-                breaker.failed(error)
-                return Outcome(row, _status(error), error.reason, str(error))
-            finally:
-                progress()
-            breaker.worked()
-            return Outcome(row, Status.DONE, row.reason)
+                note(outcome)
+            except Exception as error:
+                breaker.trip(error)
+                raise
+            return outcome
 
         with ThreadPoolExecutor(self._concurrency, thread_name_prefix="write") as pool:
             return list(pool.map(write, rows))
 
-    def _write(self, row: Row) -> None:
-        if row.kind is Kind.CREATE:
-            self._client.create(row.item, row.values)
-        elif row.record_id is not None:
-            self._client.update(row.item, row.record_id, row.values, expect=_expected(row))
+    def _attempt(self, row: Row, breaker: _Breaker) -> Outcome:
+        """Write a row, unless nothing is to be written any more."""
+        if breaker.cause is not None:
+            return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {breaker.cause}")
+        if self._stop.is_set():
+            return Outcome(row, Status.FAILED, "not_attempted", "not attempted: the run was told to stop")
+        try:
+            answer = self._write(row)
+        except ApiError as error:
+            breaker.failed(error)
+            return Outcome(row, _status(row, error), error.reason, str(error))
+        breaker.worked()
+        return Outcome(row, Status.DONE, row.reason, answer=answer)
+
+    def _write(self, row: Row) -> RecordId:
+        """Write a row; return ExpenseIn's identifier of the record."""
+        if row.record_id is None:
+            return self._client.record_id(row.item, self._client.create(row.item, row.values))
+        self._client.update(row.item, row.record_id, row.values, expect=_expected(row))
+        return row.record_id
 
 
 class _Breaker:
@@ -121,9 +137,13 @@ class _Breaker:
     """
 
     def __init__(self) -> None:
-        self.cause: ApiError | None = None
+        self.cause: Exception | None = None
         self._in_a_row = 0
         self._lock = threading.Lock()
+
+    def trip(self, error: Exception) -> None:
+        with self._lock:
+            self.cause = self.cause or error
 
     def worked(self) -> None:
         with self._lock:
@@ -138,17 +158,17 @@ class _Breaker:
                 self.cause = self.cause or error
 
 
-def _status(error: ApiError) -> Status:
+def _status(row: Row, error: ApiError) -> Status:
     """Say what an error means for the record that was to be written."""
-    if error.scope is not Scope.RECORD:
-        return Status.FAILED
     match error:
         case ChangedMeanwhile():
             return Status.HELD
         case OutcomeUnknown():
             return Status.UNKNOWN
+        case ServerFailed() | BadAnswer() | Unreachable() if row.record_id is not None:
+            return Status.UNKNOWN  # a change whose answer was lost; of a creation the client says so itself
         case _:
-            return Status.REJECTED
+            return Status.REJECTED if error.scope is Scope.RECORD else Status.FAILED
 
 
 def _expected(row: Row) -> dict[str, Value]:
@@ -157,7 +177,9 @@ def _expected(row: Row) -> dict[str, Value]:
     The match was made on the reference, or for an adoption on the name and the missing reference (R29). Whoever
     changed that meanwhile made it another record.
     """
-    before = {change.field: change.before for change in row.changes}
+    before: dict[str, Value] = {change.field.value: change.before for change in row.changes}
     if Field.REFERENCE in before:
         return {Field.REFERENCE: before[Field.REFERENCE], Field.NAME: row.name}
+    if row.reason == "restored":  # only where the value still is what the run wrote
+        return {Field.REFERENCE: row.reference, **before}
     return {Field.REFERENCE: row.reference}

@@ -1,29 +1,58 @@
-"""The walk of a run: read both sides, compare, plan, apply, read back.
+"""The walk of a run: read both sides, compare, gate, apply, read back.
 
-:class:`Engine` is the one place where the pure parts (``plan.py``) and the edges (``api``) meet. It knows nothing of
-Singer: it takes intakes and gives results, and says after each item which streams are settled, so that the state may
-be passed on.
+:class:`Engine` is the one place where the pure parts (``plan.py``, ``guard.py``) and the edges (``api``, ``ledger``)
+meet. It knows nothing of Singer and nothing of where a plan comes from: a :class:`Task` says how an item is planned
+from the live state, be it from a source list (the sync) or from the ledger (a restore).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError, Scope
 from target_expensein.apply import Applier, Outcome, Status
-from target_expensein.intake import Intake
+from target_expensein.guard import Gated, Past, gate
+from target_expensein.ledger import Entry, Ledger, RunLog
+from target_expensein.limits import Limits
 from target_expensein.live import LiveIndex, reduce_live
-from target_expensein.model import Kind
-from target_expensein.plan import ItemPlan, plan_item
+from target_expensein.model import Applied, Field, Kind, Row
+from target_expensein.plan import ItemPlan
 from target_expensein.progress import Progress
-from target_expensein.settings import ItemSettings, Settings
+from target_expensein.settings import Settings
 
 SETTLE_READS = 3
 """How many times a collection is read again, over the settle time, for what does not show at once."""
+
+OPEN_ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.UNSETTLED})
+"""What a write can end as without being settled for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be done for one item, and how it is planned.
+
+    Attributes:
+        item: Name of the item.
+        plan: Makes the plan from the live state and what was applied last. Called again to read back.
+        source_count: Length of the list behind the plan, for the gate.
+        limits: The item's limits.
+        applied: Tells what ExpenseIn holds afterwards, given the references that were left open; None when the ledger
+            is to keep what it has.
+        compare_length: Whether the length of the list is to be held against the last one.
+        problem: Why the item cannot be planned; None when it can.
+    """
+
+    item: str
+    plan: Callable[[LiveIndex, Applied], ItemPlan]
+    source_count: int
+    limits: Limits
+    applied: Callable[[frozenset[str | None]], Applied] | None = None
+    compare_length: bool = True
+    problem: str | None = None
 
 
 @dataclass(slots=True)
@@ -32,21 +61,25 @@ class ItemResult:
 
     Attributes:
         item: Name of the item.
-        plan: The plan, or None when there could not be one.
+        gated: The plan after the gate, or None when there could not be one.
         outcomes: What became of each write.
         problem: Why the item failed as a whole; None when it did not.
+        held: Whether nothing was written because the gate holds the item.
     """
 
     item: str
-    plan: ItemPlan | None = None
+    gated: Gated | None = None
     outcomes: list[Outcome] = field(default_factory=list)
     problem: str | None = None
+    held: bool = False
 
     @property
     def settled(self) -> bool:
         """Whether everything that this item's stream brought is written, refused or reported for good."""
-        return self.problem is None and not any(
-            outcome.status in {Status.FAILED, Status.UNKNOWN, Status.UNSETTLED} for outcome in self.outcomes
+        return (
+            self.problem is None
+            and not self.held
+            and not any(outcome.status in OPEN_ENDS for outcome in self.outcomes)
         )
 
 
@@ -56,103 +89,171 @@ class Engine:
     Args:
         settings: The run's settings.
         client: The connection to ExpenseIn.
+        ledger: What earlier runs did.
+        log: The ledger's page for this run.
         logger: Where progress goes.
         stop: Set from outside to end the run early: writes in flight end, no further one begins.
     """
 
     def __init__(
-        self, settings: Settings, client: ExpenseInClient, logger: logging.Logger, stop: threading.Event
+        self,
+        *,
+        settings: Settings,
+        client: ExpenseInClient,
+        ledger: Ledger,
+        log: RunLog,
+        logger: logging.Logger,
+        stop: threading.Event,
     ) -> None:
         """Keep the run's surroundings."""
         self._settings = settings
         self._client = client
+        self._ledger = ledger
+        self._log = log
         self._logger = logger
         self._stop = stop
 
-    def run(
-        self, intakes: Mapping[str, Intake], on_settled: Callable[[ItemResult], None]
-    ) -> list[ItemResult]:
-        """Plan every item, then write item by item.
+    def plan(self, tasks: Sequence[Task]) -> list[ItemResult]:
+        """Plan every item before anything is written; an item that cannot be planned fails alone (R24, R31, R32).
 
         Args:
-            intakes: The source side of each enabled item, by name.
-            on_settled: Called as soon as an item is through.
+            tasks: What is to be done.
 
         Returns:
-            A result for each enabled item, in the order of the intakes.
+            A result for each task, in their order, nothing written yet.
         """
-        results = self._plan_all(intakes)
-        for result in results:
-            if result.plan is not None and self._settings.mode == "apply":
-                self._apply(intakes[result.item], result.plan, result)
-            on_settled(result)
-        return results
-
-    def _plan_all(self, intakes: Mapping[str, Intake]) -> list[ItemResult]:
-        """Plan before anything is written; an item that cannot be planned fails alone (R24, R31, R32)."""
         results = []
         over: ApiError | None = None
-        for name, intake in intakes.items():
-            problem = intake.problem()
-            result = ItemResult(name, problem=problem)
+        unsettled = self._ledger.unsettled()
+        for task in tasks:
+            result = ItemResult(task.item, problem=task.problem)
             results.append(result)
-            if problem is not None:
+            if result.problem is not None:
                 continue
             if over is not None:
                 result.problem = f"not attempted after: {over}"
                 continue
             try:
-                live = self._read_live(intake.settings)
+                live = self._read_live(task.item)
             except ApiError as error:
                 result.problem = str(error)
                 over = error if error.scope is Scope.RUN else None
-            else:
-                result.plan = self._plan(intake, live)
-                self._logger.info(
-                    "%s: %d at the source, %d in ExpenseIn, %d to create, %d to update",
-                    name,
-                    len(intake.source.records),
-                    len(live),
-                    result.plan.counts[Kind.CREATE],
-                    result.plan.counts[Kind.UPDATE],
-                )
+                continue
+            self._settle_earlier(task.item, live, unsettled)
+            result.gated = self._gated(task, live)
+            self._note(result.gated)
+            counts = result.gated.plan.counts
+            self._logger.info(
+                "%s: %d in the list, %d in ExpenseIn, %d to create, %d to update",
+                task.item,
+                task.source_count,
+                len(live),
+                counts[Kind.CREATE],
+                counts[Kind.UPDATE],
+            )
         return results
 
-    def _plan(self, intake: Intake, live: LiveIndex) -> ItemPlan:
-        settings = intake.settings
-        return plan_item(settings.item, settings.decisions, intake.source, live)
+    def apply(
+        self,
+        tasks: Sequence[Task],
+        results: Sequence[ItemResult],
+        on_settled: Callable[[ItemResult], None],
+        *,
+        approved: bool,
+    ) -> None:
+        """Write what was planned, item by item, and prove it by reading back.
 
-    def _read_live(self, settings: ItemSettings) -> LiveIndex:
-        profile = self._settings.profile.items[settings.item.name]
-        bodies = self._client.list(settings.item.name)
-        return LiveIndex(reduce_live(body, profile) for body in bodies)
+        Args:
+            tasks: The tasks that were planned.
+            results: Their results; the outcomes are added to them.
+            on_settled: Called as soon as an item is through.
+            approved: Whether the whole plan was approved: then the gate holds no item.
+        """
+        for task, result in zip(tasks, results, strict=True):
+            if result.gated is not None:
+                result.held = bool(result.gated.holds) and not approved
+                if not result.held:
+                    self._carry_out(task, result.gated.plan, result)
+            on_settled(result)
 
-    def _apply(self, intake: Intake, plan: ItemPlan, result: ItemResult) -> None:
+    def _gated(self, task: Task, live: LiveIndex) -> Gated:
+        plan = task.plan(live, self._ledger.applied(task.item))
+        past = self._ledger.past(task.item)
+        if not task.compare_length:
+            past = Past(past.applied_before, None)
+        return gate(plan, task.source_count, live, past, task.limits)
+
+    def _note(self, gated: Gated) -> None:
+        """Put what is held and rejected into the ledger."""
+        rows = gated.plan.rows
+        self._log.hold([row for row in rows if row.kind is Kind.HELD])
+        self._log.reject([row for row in rows if row.kind is Kind.REJECTED])
+        for hold in gated.holds:
+            facts = {"number": hold.number, "allowed": hold.allowed, "examples": list(hold.examples)}
+            self._log.hold_item(gated.plan.item, hold.reason, hold.message, facts)
+
+    def _settle_earlier(self, item: str, live: LiveIndex, unsettled: Sequence[Entry]) -> None:
+        """Note what became of the writes that an earlier run left open: the live state tells."""
+        for entry in unsettled:
+            if entry.row.item == item:
+                done = _shows(entry.row, live)
+                status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
+                self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
+
+    def _read_live(self, item: str) -> LiveIndex:
+        profile = self._settings.profile.items[item]
+        return LiveIndex(reduce_live(body, profile) for body in self._client.list(item))
+
+    def _carry_out(self, task: Task, plan: ItemPlan, result: ItemResult) -> None:
         """Write one item's plan and prove it by reading back."""
-        if not plan.writes:
-            return
-        progress = Progress(self._logger, plan.item, len(plan.writes))
-        applier = Applier(self._client, self._settings.concurrency, self._stop)
-        result.outcomes = applier.apply(plan.writes, progress.step)
-        try:
-            outcomes, absent = self._read_back(intake, result.outcomes)
-            if absent and not self._stop.is_set():
-                # Certainly not there: ExpenseIn lists every creation that it confirmed, but not these. Once more.
-                again = applier.apply([outcome.row for outcome in absent], progress.step)
-                outcomes = _merged(outcomes, again)
-                outcomes, still_absent = self._read_back(intake, outcomes)
-                outcomes = _merged(outcomes, [_unsettled(outcome) for outcome in still_absent])
-            result.outcomes = outcomes
-        except ApiError as error:
-            result.problem = f"what was written could not be read back: {error}"
+        if plan.writes:
+            self._log.intend(plan.writes)
+            progress = Progress(self._logger, plan.item, len(plan.writes))
+            applier = Applier(self._client, self._settings.concurrency, self._stop)
 
-    def _read_back(self, intake: Intake, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
+            def note(outcome: Outcome) -> None:
+                self._settle(outcome)
+                progress.step()
+
+            result.outcomes = applier.apply(plan.writes, note)
+            try:
+                result.outcomes = self._proven(task, applier, note, result.outcomes)
+            except ApiError as error:
+                result.problem = f"what was written could not be read back: {error}"
+        # An item counts as applied only when it is through: until then, a rerun goes on creating what it needs.
+        if task.applied is not None and result.settled:
+            left_open = {
+                row.reference for row in plan.rows if row.kind in {Kind.HELD, Kind.REJECTED, Kind.SKIPPED}
+            }
+            left_open |= {one.row.reference for one in result.outcomes if one.status is not Status.DONE}
+            self._log.applied(task.item, task.applied(frozenset(left_open)), task.source_count)
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._log.settle(outcome.row, outcome.status, outcome.reason, outcome.detail, outcome.answer)
+
+    def _proven(
+        self, task: Task, applier: Applier, note: Callable[[Outcome], None], answered: Sequence[Outcome]
+    ) -> list[Outcome]:
+        """Read back, create once more what certainly was not created, and read back again."""
+        outcomes, absent = self._read_back(task, answered)
+        if absent and not self._stop.is_set():
+            # Certainly not there: ExpenseIn lists every creation that it confirmed, but not these. Once more.
+            again = applier.apply([outcome.row for outcome in absent], note)
+            outcomes, still_absent = self._read_back(task, _merged(outcomes, again))
+            outcomes = _merged(outcomes, [_unsettled(outcome) for outcome in still_absent])
+        known = {outcome.row.reference: outcome for outcome in answered}
+        for outcome in outcomes:
+            if outcome != known[outcome.row.reference]:
+                self._settle(outcome)
+        return outcomes
+
+    def _read_back(self, task: Task, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
         """Read the collection again, plan again, and hold each write against it.
 
         Whatever does not show is looked for again during the settle time.
 
         Args:
-            intake: The item's source side.
+            task: How the item is planned.
             outcomes: What the writes were answered with.
 
         Returns:
@@ -161,7 +262,7 @@ class Engine:
         """
         pause = self._settings.settle_seconds / SETTLE_READS
         for reading in range(SETTLE_READS + 1):
-            fresh = self._plan(intake, self._read_live(intake.settings))
+            fresh = task.plan(self._read_live(task.item), {})
             open_rows = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
             pending = [
                 outcome
@@ -191,6 +292,18 @@ class Engine:
             else:
                 settled.append(_unsettled(outcome, open_rows[outcome.row.reference].detail))
         return settled, absent
+
+
+def _shows(row: Row, live: LiveIndex) -> bool:
+    """Tell whether the live state has what a write was to bring about."""
+    reference = row.values.get(Field.REFERENCE, row.reference)
+    candidates = live.matches(reference) if isinstance(reference, str) else live.unreferenced(row.name or "")
+    wanted = {name: value for name, value in row.values.items() if name in {Field.NAME, Field.IS_ACTIVE}}
+    return any(
+        all(getattr(record, name) == value for name, value in wanted.items())
+        for record in candidates
+        if row.record_id is None or record.id == row.record_id
+    )
 
 
 def _merged(outcomes: Sequence[Outcome], newer: Sequence[Outcome]) -> list[Outcome]:

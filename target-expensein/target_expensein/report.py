@@ -3,6 +3,8 @@
 Each run gets a directory of its own below the output directory, named by its run id; ``latest`` points to the last::
 
     output/expensein/20261122T040000Z-1f3a9c/report.txt     the page
+                                             plan.json      what was planned, with its digest
+                                             plan.html      the same for a browser
                                              summary.json   counts, rows and outcomes
                                              rejects.jsonl  one line for each record that was rejected or held
 """
@@ -31,7 +33,7 @@ from target_expensein.engine import ItemResult
 from target_expensein.intake import Verdict
 from target_expensein.model import WRITES, Field, Kind, Row, SourceRecord, Value
 from target_expensein.reasons import REASONS
-from target_expensein.settings import ItemSettings, Mode
+from target_expensein.settings import ItemSettings
 
 WIDTH: Final = 100
 EXAMPLES: Final = 20
@@ -58,23 +60,35 @@ class Report:
 
     Attributes:
         run_id: The run's id: its start in UTC and a random part.
-        mode: The target's mode.
+        mode: ``plan``, ``apply`` or ``restore``.
         items: The settings of each enabled item.
         results: What became of each enabled item.
+        digest: The plan's digest.
+        directory: Where the run's files are.
+        approval: The line of command that applies this plan and no other.
+        refusal: Why nothing was written at all; None when that was not so.
     """
 
     run_id: str
-    mode: Mode
+    mode: str
     items: Mapping[str, ItemSettings]
     results: Sequence[ItemResult]
+    digest: str
+    directory: Path
+    approval: str
+    refusal: str | None = None
 
     @property
     def exit_code(self) -> ExitCode:
         """How the run ends."""
-        if any(result.problem or _with(result, Status.FAILED) for result in self.results):
+        if self.refusal or any(result.problem or _with(result, Status.FAILED) for result in self.results):
             return ExitCode.FAILED
         left = ("held", "rejected", "unsettled")
-        if any(counts(result)[column] for result in self.results for column in left):
+        if any(
+            (result.gated and result.gated.holds and (result.held or self.mode == "plan"))
+            or any(counts(result, self.mode)[column] for column in left)
+            for result in self.results
+        ):
             return ExitCode.LEFTOVERS
         return ExitCode.DONE
 
@@ -91,6 +105,8 @@ class Report:
             file=io.StringIO(), width=WIDTH, no_color=True, highlight=False, markup=False, emoji=False
         )
         console.print(f"Run {self.run_id}, mode {self.mode}: {self._verdict()}")
+        if self.refusal:
+            console.print(f"\n{self.refusal}\n", soft_wrap=True)
         console.print(self._table())
         for line in self._details(brief=brief):
             console.print(line, soft_wrap=True)
@@ -103,12 +119,18 @@ class Report:
             "run_id": self.run_id,
             "mode": self.mode,
             "exit_code": int(self.exit_code),
+            "plan": self.digest,
+            "refusal": self.refusal,
             "items": {
                 result.item: {
                     "problem": result.problem,
-                    "counts": counts(result),
+                    "holds": [
+                        {"reason": hold.reason, "message": hold.message}
+                        for hold in (result.gated.holds if result.gated else ())
+                    ],
+                    "counts": counts(result, self.mode),
                     "rows": [
-                        *map(_row_json, _rows_without_writes(result, self.mode)),
+                        *map(_row_json, _rows_without_outcome(result)),
                         *map(_outcome_json, result.outcomes),
                     ],
                 }
@@ -135,6 +157,15 @@ class Report:
             "record": row.raw if row.source is None else _source_json(self.items[row.item], row.source),
         }
 
+    def write(self, directory: RunDirectory) -> None:
+        """Leave the report, the summary and, if there is something in it, the reject file."""
+        rejects = list(self.rejects())
+        if rejects:
+            directory.write_lines("rejects.jsonl", rejects)
+        directory.write_json("summary.json", self.summary())
+        directory.write("report.txt", self.text())
+        directory.publish()
+
     def _verdict(self) -> str:
         match self.exit_code:
             case ExitCode.FAILED:
@@ -151,16 +182,31 @@ class Report:
         for column in COLUMNS:
             table.add_column(planned.get(column, column), justify="right", no_wrap=True)
         for result in self.results:
-            if result.plan is None:
+            if result.gated is None:
                 table.add_row(result.item, *("-" for _ in COLUMNS))
             else:
-                table.add_row(result.item, *(str(counts(result)[column]) for column in COLUMNS))
+                table.add_row(result.item, *(str(counts(result, self.mode)[column]) for column in COLUMNS))
         return table
+
+    def _hold_section(self, result: ItemResult) -> Iterator[str]:
+        """Say why an item is held whole, and how to let it through once somebody has looked."""
+        holds = result.gated.holds if result.gated is not None else ()
+        if not holds or not (result.held or self.mode == "plan"):
+            return
+        yield f"\n{result.item} HELD, nothing of it {'is' if self.mode == 'plan' else 'was'} written:"
+        for hold in holds:
+            reason = REASONS[hold.reason]
+            yield f"  {reason.meaning} [{hold.reason}, {reason.rules}]: {hold.summary}"
+            yield from (f"    {example}" for example in hold.examples)
+            yield f"  What to do: {reason.advice}."
+        yield f"  The plan: {self.directory / 'plan.html'}"
+        yield f"  To approve this plan, once: {self.approval}"
 
     def _details(self, *, brief: bool) -> Iterator[str]:
         for result in self.results:
             if result.problem:
                 yield f"\n{result.item} FAILED: {result.problem}"
+            yield from self._hold_section(result)
             yield from _outcome_section(result, "not written", Status.FAILED)
             yield from _outcome_section(result, "unsettled", Status.UNSETTLED)
             yield from _outcome_section(result, "rejected by ExpenseIn", Status.REJECTED)
@@ -174,26 +220,28 @@ class Report:
                 yield from _row_section(result, Kind.SKIPPED, NOTICE_EXAMPLES)
 
 
-def counts(result: ItemResult) -> dict[str, int]:
+def counts(result: ItemResult, mode: str) -> dict[str, int]:
     """Count an item's records by what became of them.
 
     Args:
         result: The item's result.
+        mode: The run's mode.
 
     Returns:
         Column of the table → number. In mode plan, *created* and *updated* are what would be.
     """
-    if result.plan is None:
+    if result.gated is None:
         return dict.fromkeys(COLUMNS, 0)
-    planned = result.plan.counts
+    planned = result.gated.plan.counts
     became = Counter((outcome.row.kind, outcome.status) for outcome in result.outcomes)
     by_status = Counter(outcome.status for outcome in result.outcomes)
-    applied = bool(result.outcomes)
+    only_planned = mode == "plan"
+    held_whole = sum(planned[kind] for kind in WRITES) if result.held else 0
     return {
-        "created": became[Kind.CREATE, Status.DONE] if applied else planned[Kind.CREATE],
-        "updated": became[Kind.UPDATE, Status.DONE] if applied else planned[Kind.UPDATE],
+        "created": planned[Kind.CREATE] if only_planned else became[Kind.CREATE, Status.DONE],
+        "updated": planned[Kind.UPDATE] if only_planned else became[Kind.UPDATE, Status.DONE],
         "unchanged": planned[Kind.UNCHANGED],
-        "held": planned[Kind.HELD] + by_status[Status.HELD],
+        "held": planned[Kind.HELD] + by_status[Status.HELD] + held_whole,
         "rejected": planned[Kind.REJECTED] + by_status[Status.REJECTED],
         "skipped": planned[Kind.SKIPPED],
         "notices": planned[Kind.NOTICE],
@@ -254,7 +302,10 @@ class RunDirectory:
         """
         path = self.path / name
         with os.fdopen(
-            os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+            os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600),
+            "w",
+            encoding="utf-8",
+            errors="backslashreplace",
         ) as file:
             file.write(text)
         return path
@@ -280,13 +331,13 @@ class RunDirectory:
 
 
 def _rows(result: ItemResult, *kinds: Kind) -> list[Row]:
-    return [] if result.plan is None else [row for row in result.plan.rows if row.kind in kinds]
+    return [] if result.gated is None else [row for row in result.gated.plan.rows if row.kind in kinds]
 
 
-def _rows_without_writes(result: ItemResult, mode: Mode) -> list[Row]:
-    """In mode apply a write is shown with its outcome."""
-    rows = [] if result.plan is None else result.plan.rows
-    return [row for row in rows if mode == "plan" or row.kind not in WRITES]
+def _rows_without_outcome(result: ItemResult) -> list[Row]:
+    """A write that was carried out is shown with its outcome."""
+    rows = () if result.gated is None else result.gated.plan.rows
+    return [row for row in rows if row.kind not in WRITES or not result.outcomes]
 
 
 def _with(result: ItemResult, *statuses: Status) -> list[Outcome]:
@@ -341,7 +392,7 @@ def _row_line(row: Row) -> str:
 def _shown(value: Value) -> str:
     """Return a value as a person reads it."""
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 

@@ -8,12 +8,14 @@ wrong, what to do.
 from __future__ import annotations
 
 import difflib
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+import simplejson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from singer_sdk.exceptions import ConfigValidationError
@@ -22,6 +24,7 @@ from target_expensein.api.errors import ProfileError
 from target_expensein.api.profile import Profile, load_profile
 from target_expensein.filters import COMPARISONS, Filter
 from target_expensein.items import ITEMS, SOURCES, Item, Source
+from target_expensein.limits import GUARD_SCHEMA, ITEM_GUARD_SCHEMAS, Limits, limits_from
 from target_expensein.model import Field
 from target_expensein.plan import Decisions
 
@@ -97,6 +100,7 @@ def _item_schema(item: Item) -> dict[str, Any]:
             "default": False,
         },
         "rate_unit": _RATE_UNIT_SCHEMA,
+        "limits": ITEM_GUARD_SCHEMAS[item.name],
     }
     if len(item.sources) == 1:
         properties["source"]["default"] = item.sources[0]
@@ -146,6 +150,34 @@ SCHEMA: Final[dict[str, Any]] = {
             "description": "The five ExpenseIn items, each with its source, filters and decisions. At least one must be enabled.",
             "properties": {name: _item_schema(item) for name, item in ITEMS.items()},
             "additionalProperties": False,
+        },
+        "limits": GUARD_SCHEMA,
+        "approve": {
+            "type": "string",
+            "title": "Approve",
+            "description": "Digest of a plan that was looked at. The run writes only if the fresh plan is that plan, then all of it, held items included; otherwise it writes nothing and shows what differs. An approval is for one run.",
+            "pattern": "^sha256:[0-9a-f]{64}$",
+        },
+        "ledger": {
+            "type": "string",
+            "title": "Ledger",
+            "description": "Where the history is kept: path of a SQLite file, made on first use, or postgresql://user:password@host/database.",
+            "default": "output/expensein/ledger.db",
+            "secret": True,
+            "minLength": 1,
+        },
+        "account": {
+            "type": "string",
+            "title": "Account",
+            "description": "What to call this ExpenseIn account in the ledger. Accounts that share a ledger need a name each.",
+            "default": "default",
+            "minLength": 1,
+        },
+        "keep_days": {
+            "type": "integer",
+            "title": "Retention",
+            "description": "Days to keep the details of past runs in the ledger; for ever if not set. That a run took place stays on record.",
+            "minimum": 1,
         },
         "concurrency": {
             "type": "integer",
@@ -200,6 +232,7 @@ class ItemSettings:
     dimension: str | None
     filter: Filter
     decisions: Decisions
+    limits: Limits
 
     @property
     def needed_fields(self) -> tuple[str, ...]:
@@ -215,12 +248,17 @@ class Settings:
     api_key: str
     mode: Mode
     items: Mapping[str, ItemSettings]
+    approve: str | None
+    ledger: str
+    account: str
+    keep_days: int | None
     concurrency: int
     request_timeout: int
     settle_seconds: int
     ca_bundle: str | None
     output_dir: Path
     profile: Profile
+    digest: str
 
 
 def load(config: Mapping[str, Any]) -> Settings:
@@ -251,16 +289,21 @@ def load(config: Mapping[str, Any]) -> Settings:
         api_key=values["api_key"] or "",
         mode=values["mode"],
         items={
-            name: _item_settings(ITEMS[name], items[name], profile)
+            name: _item_settings(ITEMS[name], items[name], profile, limits_from(config, name))
             for name in ITEMS
             if items.get(name, {}).get("enabled")
         },
+        approve=values["approve"],
+        ledger=values["ledger"],
+        account=values["account"],
+        keep_days=values["keep_days"],
         concurrency=values["concurrency"],
         request_timeout=values["request_timeout"],
         settle_seconds=values["settle_seconds"],
         ca_bundle=values["ca_bundle"],
         output_dir=Path(values["output_dir"]),
         profile=profile,
+        digest=_digest(config),
     )
 
 
@@ -276,7 +319,16 @@ def _without_nulls(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _item_settings(item: Item, config: Mapping[str, Any], profile: Profile) -> ItemSettings:
+def _digest(config: Mapping[str, Any]) -> str:
+    """Return the digest of what decides about a plan: all settings but the secrets and where things are kept."""
+    left_out = {"output_dir", "approve", "mode", "account", "keep_days"}
+    left_out |= {name for name, schema in SCHEMA["properties"].items() if schema.get("secret")}
+    deciding = {name: value for name, value in config.items() if name not in left_out}
+    text = simplejson.dumps(deciding, use_decimal=True, sort_keys=True, ensure_ascii=True)
+    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _item_settings(item: Item, config: Mapping[str, Any], profile: Profile, limits: Limits) -> ItemSettings:
     """Return the settings of one enabled item of a checked configuration."""
     source = SOURCES[config.get("source", item.sources[0])]
     server = profile.items[item.name]
@@ -292,6 +344,7 @@ def _item_settings(item: Item, config: Mapping[str, Any], profile: Profile) -> I
             applies_to=server.new_applies_to,
             absent=frozenset(Field(field) for field, wire in server.fields.items() if wire is None),
         ),
+        limits=limits,
     )
 
 
@@ -345,19 +398,19 @@ def _explain(error: ValidationError) -> str:
         case "additionalProperties":
             known = list(schema.get("properties", {}))
             unknown = sorted(set(cast("Mapping[str, Any]", value)) - set(known))
-            return where + "; ".join(
-                f"unknown setting {name!r}{_suggestion(name, known)}" for name in unknown
-            )
+            said = "; ".join(f"unknown setting {name!r}{_suggestion(name, known)}" for name in unknown)
         case "enum":
-            return f"{where}{value!r} is not possible. Choose one of {', '.join(map(str, schema['enum']))}."
+            said = f"{value!r} is not possible. Choose one of {', '.join(map(str, schema['enum']))}."
         case "type":
-            wanted = schema["type"]
-            kinds = wanted if isinstance(wanted, list) else [wanted]
-            return f"{where}{value!r} has the wrong type: wanted is {' or '.join(kinds)}."
+            kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            said = f"{value!r} has the wrong type: wanted is {' or '.join(kinds)}."
+        case "pattern":
+            said = f"{value!r} is not a digest. It looks like sha256:… and stands in the plan."
         case "minProperties" | "maxProperties":
-            return f"{where}exactly one comparison is wanted for a field: {', '.join(COMPARISONS)}."
+            said = f"exactly one comparison is wanted for a field: {', '.join(COMPARISONS)}."
         case _:
-            return f"{where}{error.message}."
+            said = f"{error.message}."
+    return where + said
 
 
 def _suggestion(name: str, known: Sequence[str]) -> str:

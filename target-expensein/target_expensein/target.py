@@ -15,11 +15,12 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from singer_sdk.target_base import Target
 
 from target_expensein import report
-from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
-from target_expensein.engine import Engine, ItemResult
+from target_expensein.engine import ItemResult
 from target_expensein.intake import Intake
+from target_expensein.ledger import LedgerError
 from target_expensein.reader import MessageReader
+from target_expensein.run import Surroundings, carry_out, sync_tasks
 from target_expensein.settings import SCHEMA, Settings, load
 from target_expensein.sinks import IgnoredSink, ItemSink
 
@@ -102,6 +103,10 @@ class TargetExpenseIn(Target):
                 ],
             ) from error
 
+    @property
+    def _around(self) -> Surroundings:
+        return Surroundings(self.settings, self._directory, self.logger, self._stop)
+
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
         """Check the configuration in our own words: they name the setting and repeat no secret.
 
@@ -153,53 +158,27 @@ class TargetExpenseIn(Target):
         else:
             self._sync()
 
-    def _client(self) -> ExpenseInClient:
-        return ExpenseInClient(
-            self.settings.api_url,
-            self.settings.api_key,
-            self.settings.profile,
-            concurrency=self.settings.concurrency,
-            timeout=self.settings.request_timeout,
-            ca_bundle=self.settings.ca_bundle,
-            sleep=self._stop.wait,  # being told to stop ends every wait
-        )
-
     def _sync(self) -> None:
         """Compare, write, report; pass each state on as soon as all before it is settled."""
-        open_streams = {intake.settings.source.stream for intake in self._intakes.values()}
-        waiting = dict.fromkeys(self._intakes)
+        streams = {name: intake.settings.source.stream for name, intake in self._intakes.items()}
 
         def on_settled(result: ItemResult) -> None:
-            if self.settings.mode != "apply":
-                return
             if result.settled:
-                del waiting[result.item]
-                still_open = {self._intakes[name].settings.source.stream for name in waiting}
-                self._emit_states(open_streams & still_open)
+                del streams[result.item]
+                self._emit_states(set(streams.values()))
 
-        with self._client() as client:
-            engine = Engine(self.settings, client, self.logger, self._stop)
-            results = engine.run(self._intakes, on_settled)
-        outcome = report.Report(self._directory.run_id, self.settings.mode, self.settings.items, results)
-        self._publish(outcome)
+        tasks = sync_tasks(self.settings.items, self._intakes)
+        outcome = carry_out(self._around, self.settings.mode, tasks, on_settled)
+        for line in outcome.text(brief=self.settings.mode == "apply").splitlines():
+            self.logger.info("%s", line)
+        self.logger.info("Report: %s", self._directory.path / "report.txt")
+        self.exit_code = outcome.exit_code
 
     def _emit_states(self, open_streams: set[str]) -> None:
         """Pass on, in their order, the states before which nothing is open any more."""
         while self._states and not self._states[0][1] & open_streams:
             state, _ = self._states.pop(0)
             self._write_state_message(state)
-
-    def _publish(self, outcome: report.Report) -> None:
-        rejects = list(outcome.rejects())
-        if rejects:
-            self._directory.write_lines("rejects.jsonl", rejects)
-        self._directory.write_json("summary.json", outcome.summary())
-        path = self._directory.write("report.txt", outcome.text())
-        self._directory.publish()
-        for line in outcome.text(brief=self.settings.mode == "apply").splitlines():
-            self.logger.info("%s", line)
-        self.logger.info("Report: %s", path)
-        self.exit_code = outcome.exit_code
 
     def _preview(self) -> None:
         """Show which records pass the filters; nothing is read from ExpenseIn and nothing written (R6)."""
@@ -227,7 +206,7 @@ class TargetExpenseIn(Target):
 
     def _test_connection(self) -> None:
         """Read each enabled item from ExpenseIn, for ``meltano config test``; a failure ends with its message."""
-        with self._client() as client:
+        with self._around.client() as client:
             for name in self._intakes:
                 number = sum(1 for _ in client.list(name))
                 self.logger.info("%s: %d in ExpenseIn", name, number)
@@ -270,6 +249,6 @@ class TargetExpenseIn(Target):
             raise click.ClickException(message) from None
         try:
             target.process_endofpipe()
-        except (ApiError, OSError) as error:
+        except (ApiError, LedgerError, OSError) as error:
             raise click.ClickException(str(error)) from None
         sys.exit(target.exit_code)

@@ -129,6 +129,7 @@ class Pair:
                 "XDG_STATE_HOME": str(self.project / "home"),
                 "MELTANO_CLI_LOG_FORMAT": "uncolored",
                 "TARGET_EXPENSEIN_OUTPUT_DIR": str(self.output),
+                "TARGET_EXPENSEIN_LEDGER": str(self.output.with_name("ledger.db")),
                 "TARGET_EXPENSEIN_SETTLE_SECONDS": "0",
             }
             | variables

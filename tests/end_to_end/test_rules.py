@@ -415,17 +415,18 @@ def test_r07_what_is_gone_or_inactive_at_the_source_stays_as_it_is_and_is_report
     assert not [entry for entry in requests if (entry["body"] or {}).get("isActive") is False]
 
 
-def test_r07_a_source_list_that_is_empty_writes_nothing_and_reports_everything(pair: Pair):
+def test_r07_a_source_list_that_is_empty_writes_nothing_is_held_and_reports_everything(pair: Pair):
     fill(pair, dimensions=[dimension("PLACE")])
     for item in ITEMS:
         put_live(pair, item, "A", "Alpha")
         put_live(pair, item, None, "Made by hand, without a reference")
     before = everything_live(pair)
     run = pair.run(FIVE)
-    assert run.exit_code == 0
+    assert run.exit_code != 0
     assert everything_live(pair) == before
     assert pair.writes() == {}
     for item in ITEMS:
+        assert [hold["reason"] for hold in run.summary["items"][item]["holds"]] == ["empty_source"]
         assert run.counts(item) == {"notices": 1}
         assert [row["reference"] for row in run.rows(item, "orphan")] == ["A"]
         assert f"{item}, notice (1): in ExpenseIn, no longer at the source" in run.report

@@ -97,6 +97,7 @@ class TargetCommand:
             "api_url": self.box.expensein_url,
             "api_key": self.box.api_key,
             "output_dir": str(self.folder / "output"),
+            "ledger": str(self.folder / "ledger.db"),
             "settle_seconds": 0,
         }
         path.write_text(json.dumps({k: v for k, v in (settings | config).items() if v is not ...}))

@@ -104,6 +104,10 @@ class ExpenseInClient:
         """Return the address, never the key."""
         return f"{type(self).__name__}({self._transport.base!r})"
 
+    def record_id(self, item: str, body: Mapping[str, Any]) -> str | int:
+        """Return ExpenseIn's ID of one of its objects."""
+        return wire.record_id(self._profile.items[item], body)
+
     def close(self) -> None:
         """Close all connections."""
         self._transport.close()

@@ -1,0 +1,219 @@
+"""One run from plan to report: the order of things around the engine, the same for a sync and for a restore.
+
+plan → plan.json, plan.html → approval → apply → report, with the ledger open and locked from the first to the last.
+"""
+
+from __future__ import annotations
+
+import logging
+import platform
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from target_expensein import page, planfile
+from target_expensein.api.client import ExpenseInClient
+from target_expensein.engine import Engine, ItemResult, Task
+from target_expensein.intake import Intake
+from target_expensein.ledger import Ledger, RunLog
+from target_expensein.live import LiveIndex
+from target_expensein.model import WRITES, Applied
+from target_expensein.plan import ItemPlan, applied_values, plan_item
+from target_expensein.report import Report, RunDirectory, counts
+from target_expensein.settings import ItemSettings, Settings
+from target_expensein.source import SourceList
+
+DIFFERENCES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a run has around it.
+
+    Attributes:
+        settings: The settings.
+        directory: Where its files go.
+        logger: Where it says what it does.
+        stop: Set from outside to end it early.
+    """
+
+    settings: Settings
+    directory: RunDirectory
+    logger: logging.Logger
+    stop: threading.Event
+
+    def client(self) -> ExpenseInClient:
+        """Return a connection to ExpenseIn; nothing is sent yet."""
+        return ExpenseInClient(
+            self.settings.api_url,
+            self.settings.api_key,
+            self.settings.profile,
+            concurrency=self.settings.concurrency,
+            timeout=self.settings.request_timeout,
+            ca_bundle=self.settings.ca_bundle,
+            sleep=self.stop.wait,  # being told to stop ends every wait
+        )
+
+    @contextmanager
+    def ledger(self, mode: str) -> Iterator[tuple[Ledger, RunLog]]:
+        """Open the ledger for one run, and keep other runs of the account out.
+
+        Args:
+            mode: What the run is: ``plan``, ``apply`` or ``restore``.
+
+        Raises:
+            LedgerError: If it cannot be opened, or another run is at work.
+        """
+        versions = {name: metadata.version(name) for name in ("target-expensein", "singer-sdk")}
+        versions["python"] = platform.python_version()
+        with Ledger.open(self.settings.ledger, self.settings.account) as ledger, ledger.lock():
+            log = ledger.begin(mode, versions, self.settings.digest, self.directory.run_id)
+            yield ledger, log
+
+
+def sync_tasks(items: Mapping[str, ItemSettings], intakes: Mapping[str, Intake]) -> list[Task]:
+    """Return the tasks of a sync.
+
+    Args:
+        items: The settings of each enabled item.
+        intakes: Its source side.
+
+    Returns:
+        One task for each enabled item.
+    """
+    return [_sync_task(items[name], intake) for name, intake in intakes.items()]
+
+
+def _sync_task(settings: ItemSettings, intake: Intake) -> Task:
+    source = intake.source
+    return Task(
+        item=settings.item.name,
+        plan=partial(_plan_sync, settings, source),
+        source_count=len(source.records),
+        limits=settings.limits,
+        applied=partial(applied_values, settings.item, source),
+        problem=intake.problem(),
+    )
+
+
+def _plan_sync(settings: ItemSettings, source: SourceList, live: LiveIndex, applied: Applied) -> ItemPlan:
+    return plan_item(settings.item, settings.decisions, source, live, applied)
+
+
+def carry_out(
+    around: Surroundings,
+    mode: str,
+    tasks: Sequence[Task] | Callable[[Ledger], Sequence[Task]],
+    on_settled: Callable[[ItemResult], None] = lambda _: None,
+    approval: Callable[[str], str] = planfile.approval_line,
+) -> Report:
+    """Plan, gate, and unless the mode is ``plan`` write; leave the run's files.
+
+    Args:
+        around: The run's surroundings.
+        mode: ``plan``, ``apply`` or ``restore``.
+        tasks: What is to be done, or how to find it in the ledger.
+        on_settled: Called as soon as an item is through, when something was to be written at all.
+        approval: Gives the line of command that applies a plan of some digest.
+
+    Returns:
+        The report.
+
+    Raises:
+        LedgerError: If the ledger cannot be used: nothing is written to ExpenseIn any more.
+    """
+    settings, directory = around.settings, around.directory
+    with around.client() as client, around.ledger(mode) as (ledger, log):
+        todo = tasks(ledger) if callable(tasks) else tasks
+        engine = Engine(
+            settings=settings, client=client, ledger=ledger, log=log, logger=around.logger, stop=around.stop
+        )
+        results = engine.plan(todo)
+        document = planfile.plan_document(
+            {result.item: result.gated for result in results if result.gated is not None},
+            configuration=settings.digest,
+            problems={result.item: result.problem for result in results if result.problem is not None},
+        )
+        directory.write("plan.json", planfile.dump(document))
+        facts = {"Run": directory.run_id, "Account": settings.account, "Mode": mode}
+        approve = approval(document["digest"])
+        directory.write(
+            "plan.html", page.render(document, title="Plan for ExpenseIn", run=facts, approval=approve)
+        )
+        refusal = None
+        if mode != "plan":
+            asked = settings.approve if _needs_approval(document) else None
+            refusal = None if asked is None else _refusal(settings, ledger, document, asked)
+            if refusal is None:
+                if asked is not None:
+                    log.use_approval(asked)
+                engine.apply(todo, results, on_settled, approved=asked is not None)
+        report = Report(
+            directory.run_id,
+            mode,
+            settings.items,
+            results,
+            document["digest"],
+            directory.path,
+            approve,
+            refusal,
+        )
+        report.write(directory)
+        exit_code = report.exit_code
+        if settings.keep_days is not None:
+            log.prune(settings.keep_days)
+        log.finish(
+            exit_code.name.lower(), int(exit_code), {result.item: counts(result, mode) for result in results}
+        )
+    return report
+
+
+def _needs_approval(document: Mapping[str, Any]) -> bool:
+    """Tell whether there is anything that an approval could be for: something to write, or an item that is held."""
+    return any(item["holds"] or any(item["counts"][kind] for kind in WRITES) for item in document["items"])
+
+
+def _refusal(settings: Settings, ledger: Ledger, document: Mapping[str, Any], digest: str) -> str | None:
+    """Say why an approval does not cover the fresh plan, or return None when it does.
+
+    It covers the plan that was approved, once. If the run that used it was cut off, it still covers what that run left.
+    """
+    used, interrupted = ledger.approval_used(digest), ledger.approval_interrupted(digest)
+    if digest == document["digest"] and (interrupted or not used):
+        return None
+    approved = _find_plan(settings.output_dir, digest)
+    differing = () if approved is None else planfile.differences(approved, document)
+    if interrupted and approved is not None and all(one.fresh is None for one in differing):
+        return None
+    if used and not interrupted:
+        return (
+            "The approval was used by an earlier run, and an approval is for one run. Look at the plan again."
+        )
+    lines = ["The plan is not the one that was approved, so nothing was written."]
+    if approved is None:
+        lines.append(
+            f"The approved plan is not below {str(settings.output_dir)!r} any more, so what differs cannot be shown."
+        )
+    lines += [f"  {difference}" for difference in differing[:DIFFERENCES_SHOWN]]
+    if len(differing) > DIFFERENCES_SHOWN:
+        lines.append(f"  … and {len(differing) - DIFFERENCES_SHOWN} more")
+    return "\n".join(lines)
+
+
+def _find_plan(output_dir: Path, digest: str) -> dict[str, Any] | None:
+    """Return the plan document with a digest among those that earlier runs left."""
+    for path in sorted(output_dir.glob("*/plan.json"), reverse=True):
+        text = path.read_text(encoding="utf-8")
+        if digest in text:
+            try:
+                document = planfile.load(text)
+            except planfile.PlanFileError:
+                continue  # somebody changed it, so it is not what was approved
+            if document["digest"] == digest:
+                return document
+    return None
