@@ -176,3 +176,28 @@ def test_half_a_list_is_held(applied: Pair):
     (hold,) = run.summary["items"]["projects"]["holds"]
     assert hold["reason"] == "short_source"
     assert "9 in the source list, 20 in the last complete one, 11 missing" in hold["message"]
+
+
+def test_the_commands_work_as_meltano_commands_with_the_plugins_own_configuration(applied: Pair):
+    history = applied.meltano("invoke", "target-expensein:history", items=SETTINGS)
+    assert history.exit_code == 0
+    assert applied.output.joinpath("latest").resolve().name in history.log
+    explained = applied.meltano(
+        "invoke", "target-expensein:explain", "P05", "--item", "projects", items=SETTINGS
+    )
+    assert explained.exit_code == 0
+    assert "Project F" in explained.log
+    doctor = applied.meltano("invoke", "target-expensein:doctor", items=SETTINGS)
+    assert doctor.exit_code == 0
+    assert applied.writes() == {}
+
+
+def test_meltano_has_the_taps_state_after_a_run(applied: Pair):
+    state = applied.meltano(
+        "state",
+        "get",
+        f"live:tap-accountsiq-to-target-expensein:{applied.output.parent.name}",
+        items=SETTINGS,
+    )
+    assert state.exit_code == 0
+    assert '"accounts"' in state.log

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from target_expensein.items import ITEMS, Item
 from target_expensein.live import LiveIndex, fold_reference
-from target_expensein.model import Field, Kind, LiveRecord, SourceRecord
+from target_expensein.model import Field, Kind, LiveRecord, Origin, SourceRecord
 from target_expensein.plan import Decisions, ItemPlan, percent, plan_item
 from target_expensein.source import SourceList
 
@@ -156,6 +156,32 @@ def test_live_records_that_the_source_does_not_have_are_reported_and_left_alone(
     }
     assert {row.record_id for row in plan.rows if row.reason == "orphan"} == gone
     assert not gone & {row.record_id for row in plan.writes}
+
+
+applied_before = st.dictionaries(
+    st.sampled_from(REFERENCES), st.fixed_dictionaries({"name": st.sampled_from(NAMES)}), max_size=6
+)
+
+
+@given(items, decisions, source_lists(), lives, applied_before)
+def test_what_was_applied_last_says_where_a_difference_comes_from_and_changes_nothing_else(
+    item, how, source, live, applied
+):
+    """R2: the comparison is with the live state; the ledger explains it."""
+    told = plan_item(item, how, source, LiveIndex(live), applied)
+    plain = plan_of(item, how, source, live)
+    for row, other in zip(told.rows, plain.rows, strict=True):
+        for change, same in zip(row.changes, other.changes, strict=True):
+            assert replace(change, origin=same.origin) == same
+            last = applied.get(row.reference, {})
+            if row.kind is not Kind.UPDATE or change.field is Field.REFERENCE:
+                continue
+            if change.field not in last:
+                assert change.origin is Origin.UNKNOWN
+            else:
+                edited, changed = change.before != last[change.field], change.after != last[change.field]
+                assert (change.origin in {Origin.EDITED, Origin.BOTH}) == edited
+                assert (change.origin in {Origin.SOURCE, Origin.BOTH}) == changed
 
 
 @given(st.decimals(min_value=0, max_value=1, places=6))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from target_expensein.apply import Status
 from target_expensein.ledger import Ledger, LedgerError
-from target_expensein.model import Kind, Row
+from target_expensein.model import Kind, Origin, Row
+
+from ..conftest import stream
 
 ROW = Row("suppliers", Kind.UPDATE, "differs", "S1", "name")
 
@@ -109,3 +111,21 @@ def test_a_connection_that_was_lost_in_between_is_made_again(postgres, address):
         assert ledger.history(1) == ()
         postgres.execute(CUT_ALL)
         assert ledger.history(1) == ()
+
+
+def test_the_target_keeps_its_history_in_postgresql_and_needs_no_file(address, target):
+    """Front door: two runs, the second of which knows what the first applied."""
+    items = {"categories": {"enabled": True}}
+    first = target.run(
+        stream("accounts", {"code": "1", "description": "Travel"}), items=items, ledger=address
+    )
+    assert first.exit_code == 0
+    second = target.run(stream("accounts", {"code": "1", "description": "Rail"}), items=items, ledger=address)
+    (row,) = second.summary["items"]["categories"]["rows"]
+    assert row["changes"] == {"name": {"before": "Travel", "after": "Rail"}}
+    assert "s3cret-word" not in first.log + second.log
+    with Ledger.open(address, "default") as ledger:
+        assert [run.outcome for run in ledger.history(9)] == ["done", "done"]
+        (update,) = ledger.entries(second.summary["run_id"])
+        assert update.row.changes[0].origin is Origin.SOURCE
+        assert ledger.verify() == []
