@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,11 @@ class _KeepingSink(RecordSink):
         fields: dict[str, Any] = {name: {} for name in schema.get("properties", {})}
         super().__init__(target, stream_name, {"properties": fields}, key_properties=())
         self.original_schema = schema
+        self._begin(target)
+
+    @abstractmethod
+    def _begin(self, target: TargetExpenseIn) -> None:
+        """Do what the stream's SCHEMA message asks for."""
 
     @property
     def validate_schema(self) -> bool:
@@ -50,28 +56,14 @@ class _KeepingSink(RecordSink):
 class ItemSink(_KeepingSink):
     """The sink of a stream that feeds one or more enabled items."""
 
-    def __init__(
-        self,
-        target: TargetExpenseIn,
-        stream_name: str,
-        schema: dict[str, Any],
-        key_properties: Sequence[str] | None,
-    ) -> None:
-        """Open the intakes of all items that the stream feeds.
-
-        Args:
-            target: The target.
-            stream_name: Name of the stream.
-            schema: JSON Schema of its records.
-            key_properties: Names of its key properties.
-        """
-        self.intakes = target.intakes_of(stream_name)
+    def _begin(self, target: TargetExpenseIn) -> None:
+        """Open the intakes of all items that the stream feeds (R5: one stream may feed two)."""
+        self.intakes = target.intakes_of(self.stream_name)
         for intake in self.intakes:
-            intake.open(schema)
-        super().__init__(target, stream_name, schema, key_properties)
+            intake.open(self.original_schema)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
-        """Hand a record to each item that the stream feeds (R5: one stream may feed two)."""
+        """Hand a record to each item that the stream feeds."""
         for intake in self.intakes:
             intake.offer(record)
 
@@ -84,26 +76,12 @@ class ItemSink(_KeepingSink):
 class IgnoredSink(_KeepingSink):
     """The sink of a stream that no enabled item uses (R4, R31): its records go nowhere."""
 
-    def __init__(
-        self,
-        target: TargetExpenseIn,
-        stream_name: str,
-        schema: dict[str, Any],
-        key_properties: Sequence[str] | None,
-    ) -> None:
-        """Say once that the stream is ignored.
-
-        Args:
-            target: The target.
-            stream_name: Name of the stream.
-            schema: JSON Schema of its records.
-            key_properties: Names of its key properties.
-        """
-        super().__init__(target, stream_name, schema, key_properties)
-        target.note_ignored(stream_name)
+    def _begin(self, target: TargetExpenseIn) -> None:
+        """Say once that the stream is ignored."""
+        target.note_ignored(self.stream_name)
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:
         """Drop the record."""
 
     def activate_version(self, new_version: int) -> None:
-        """Drop the message: whether a stream that nobody uses is whole matters to nobody."""
+        """Drop the message."""
