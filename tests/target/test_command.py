@@ -8,6 +8,7 @@ import stat
 from decimal import Decimal
 
 import pytest
+from target_expensein.ledger import Ledger
 
 from .conftest import TargetCommand, record, schema, state, stream, whole
 
@@ -348,6 +349,35 @@ class TestEnd:
         result = target.run(messages, items=items)
         assert result.exit_code == 0
         assert target.box.counters()["expensein"] == {"GET categories": 1, "GET suppliers": 1}
+
+
+class TestLedger:
+    """What is kept of a run, and who may run."""
+
+    def test_a_second_run_is_refused_while_the_first_is_at_work(self, target: TargetCommand):
+        with Ledger.open(str(target.folder / "ledger.db"), "default") as ledger, ledger.lock():
+            result = target.run(stream("accounts", TRAVEL), items=CATEGORIES)
+        assert result.exit_code == 1
+        assert "another run of account 'default' is at work" in result.log
+        assert target.box.counters()["expensein"] == {}
+
+    def test_a_run_that_was_killed_is_finished_by_the_next_one_without_a_twin(self, target: TargetCommand):
+        target.box.faults([fault("latency", "POST", times=None, seconds=0.05)])
+        process = target.feed(stream("accounts", *many(200)), items=CATEGORIES)
+        while target.box.counters()["expensein"].get("POST categories", 0) < 20:
+            assert process.poll() is None
+        process.kill()
+        target.finish(process)
+        assert 0 < len(references(target)) < 200
+
+        target.box.clear_faults()
+        result = target.run(stream("accounts", *many(200)), items=CATEGORIES)
+        assert result.exit_code == 0
+        assert references(target) == sorted(one["code"] for one in many(200))
+        with Ledger.open(str(target.folder / "ledger.db"), "default") as ledger:
+            assert [run.outcome for run in ledger.history(9)] == ["done", "interrupted"]
+            assert ledger.unsettled() == ()
+            assert ledger.verify() == []
 
 
 def fault(
