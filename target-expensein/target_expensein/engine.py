@@ -83,6 +83,42 @@ class ItemResult:
         )
 
 
+def read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIndex:
+    """Read an item's collection from ExpenseIn.
+
+    Args:
+        settings: The run's settings.
+        client: The connection to ExpenseIn.
+        item: Name of the item.
+
+    Returns:
+        The live state.
+
+    Raises:
+        ApiError: If it could not be read to its end.
+    """
+    profile = settings.profile.items[item]
+    return LiveIndex(reduce_live(body, profile) for body in client.list(item))
+
+
+def plan_and_gate(task: Task, live: LiveIndex, ledger: Ledger) -> Gated:
+    """Plan a task and hold the plan against the limits, with what the ledger knows of the item.
+
+    Args:
+        task: What is to be done.
+        live: ExpenseIn's state.
+        ledger: What earlier runs did.
+
+    Returns:
+        The plan after the gate.
+    """
+    plan = task.plan(live, ledger.applied(task.item))
+    past = ledger.past(task.item)
+    if not task.compare_length:
+        past = Past(past.applied_before, None)
+    return gate(plan, task.source_count, live, past, task.limits)
+
+
 class Engine:
     """Compares and writes the items of one run.
 
@@ -134,13 +170,13 @@ class Engine:
                 result.problem = f"not attempted after: {over}"
                 continue
             try:
-                live = self._read_live(task.item)
+                live = read_live(self._settings, self._client, task.item)
             except ApiError as error:
                 result.problem = str(error)
                 over = error if error.scope is Scope.RUN else None
                 continue
             self._settle_earlier(task.item, live, unsettled)
-            result.gated = self._gated(task, live)
+            result.gated = plan_and_gate(task, live, self._ledger)
             self._note(result.gated)
             counts = result.gated.plan.counts
             self._logger.info(
@@ -176,13 +212,6 @@ class Engine:
                     self._carry_out(task, result.gated.plan, result)
             on_settled(result)
 
-    def _gated(self, task: Task, live: LiveIndex) -> Gated:
-        plan = task.plan(live, self._ledger.applied(task.item))
-        past = self._ledger.past(task.item)
-        if not task.compare_length:
-            past = Past(past.applied_before, None)
-        return gate(plan, task.source_count, live, past, task.limits)
-
     def _note(self, gated: Gated) -> None:
         """Put what is held and rejected into the ledger."""
         rows = gated.plan.rows
@@ -199,10 +228,6 @@ class Engine:
                 done = _shows(entry.row, live)
                 status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
                 self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
-
-    def _read_live(self, item: str) -> LiveIndex:
-        profile = self._settings.profile.items[item]
-        return LiveIndex(reduce_live(body, profile) for body in self._client.list(item))
 
     def _carry_out(self, task: Task, plan: ItemPlan, result: ItemResult) -> None:
         """Write one item's plan and prove it by reading back."""
@@ -262,7 +287,7 @@ class Engine:
         """
         pause = self._settings.settle_seconds / SETTLE_READS
         for reading in range(SETTLE_READS + 1):
-            fresh = task.plan(self._read_live(task.item), {})
+            fresh = task.plan(read_live(self._settings, self._client, task.item), {})
             open_rows = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
             pending = [
                 outcome

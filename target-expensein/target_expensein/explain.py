@@ -18,17 +18,18 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_expensein import planfile
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
-from target_expensein.guard import Gated, gate
+from target_expensein.engine import plan_and_gate, read_live
+from target_expensein.guard import Gated
 from target_expensein.intake import Arrival, Intake
 from target_expensein.ledger import Entry, Ledger
-from target_expensein.live import LiveIndex, fold_reference, reduce_live
+from target_expensein.live import LiveIndex, fold_reference
 from target_expensein.model import WRITES, Field, Kind, LiveRecord, SourceRecord, Value
 from target_expensein.names import fold_name
 from target_expensein.page import ORIGINS
 from target_expensein.plan import percent
 from target_expensein.reader import MessageReader
 from target_expensein.reasons import REASONS, Reason
-from target_expensein.run import sync_tasks
+from target_expensein.run import connect, sync_tasks
 from target_expensein.settings import ItemSettings, Settings
 
 TRAIL: Final = 10
@@ -129,7 +130,7 @@ def explain(
     seen = {} if lines is None else read_source(chosen, reference, lines)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(settings.ledger, settings.account))
-        client = stack.enter_context(_client(settings)) if settings.api_key else None
+        client = stack.enter_context(connect(settings)) if settings.api_key else None
         last_plan = None if seen else _last_plan(settings, ledger)
         facts = []
         for name in items:
@@ -141,22 +142,10 @@ def explain(
     return {"reference": reference, "account": settings.account, "items": facts}
 
 
-def _client(settings: Settings) -> ExpenseInClient:
-    return ExpenseInClient(
-        settings.api_url,
-        settings.api_key,
-        settings.profile,
-        concurrency=1,
-        timeout=settings.request_timeout,
-        ca_bundle=settings.ca_bundle,
-    )
-
-
 def _read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIndex | str:
     """Return ExpenseIn's state of an item, or why it could not be read."""
-    profile = settings.profile.items[item]
     try:
-        return LiveIndex(reduce_live(body, profile) for body in client.list(item))
+        return read_live(settings, client, item)
     except ApiError as error:
         return str(error)
 
@@ -183,8 +172,7 @@ def _explain_now(seen: Seen, live: LiveIndex | str, ledger: Ledger, reference: s
     if task.problem is not None or isinstance(live, str):
         decision = _undecided(None, task.problem or str(live))
     else:
-        plan = task.plan(live, ledger.applied(item))
-        gated = gate(plan, task.source_count, live, ledger.past(item), task.limits)
+        gated = plan_and_gate(task, live, ledger)
         decision = {"run_id": None, "problem": None} | decided_now(seen, gated, reference)
     return {
         "item": item,

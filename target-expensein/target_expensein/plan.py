@@ -33,6 +33,9 @@ from target_expensein.source import SourceList
 
 NOTHING_APPLIED: Final[Applied] = MappingProxyType({})
 
+HIGHEST_PERCENT: Final = 1000
+"""No tax is above this; a number such as 1e999 would be sent digit by digit."""
+
 RateUnit = Literal["fraction", "percent"]
 
 
@@ -187,11 +190,14 @@ class _Planner:
         if Field.RATE not in self.item.on_creation:
             return None
         rate = record.rate
-        if rate is None or not rate.is_finite() or rate < 0:
+        if rate is None or not rate.is_finite() or rate < 0 or self._is_absurd(rate):
             return self._row("rate_invalid", record, detail=f"rate: {rate}")
         if self.decisions.rate_unit == "fraction" and rate > 1:
             return self._row("rate_above_one", record, detail=f"rate: {rate}")
         return None
+
+    def _is_absurd(self, rate: Decimal) -> bool:
+        return self.decisions.rate_unit == "percent" and rate > HIGHEST_PERCENT
 
     def _compare(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
         """Compare a source record with its one live match (R2)."""

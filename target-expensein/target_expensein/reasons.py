@@ -87,7 +87,10 @@ REASONS: Final = {
         Kind.REJECTED, "R30", "the record violates the stream's schema", "see the record in the reject file"
     ),
     "rate_invalid": Reason(
-        Kind.REJECTED, "R21", "the rate is missing, negative or not a number", "correct it at the source"
+        Kind.REJECTED,
+        "R21",
+        "the rate is missing, negative, not a number, or absurd",
+        "correct it at the source",
     ),
     "refused": Reason(Kind.REJECTED, "R9", "ExpenseIn refused the record", "see ExpenseIn's own words"),
     "not_found": Reason(
@@ -154,11 +157,7 @@ REASONS: Final = {
         "if they are the same thing, give the ExpenseIn record the new reference; if not, rename the old record or make it "
         "inactive; to let all such rows pass, set limits.probable_recode: allow",
     ),
-}
-
-# A restore: its own reasons, see restore.py
-
-RESTORE_REASONS: Final = {
+    # a restore, see restore.py
     "restored": Reason(Kind.UPDATE, "R2", "still as the run wrote it: gets back the value from before"),
     "restore_changed_since": Reason(
         Kind.HELD,
@@ -179,4 +178,3 @@ RESTORE_REASONS: Final = {
         "if it should be inactive, make it so in ExpenseIn by hand, and at the source, which would wake it again",
     ),
 }
-REASONS.update(RESTORE_REASONS)

@@ -27,7 +27,7 @@ from target_expensein.limits import limits_from
 from target_expensein.live import LiveIndex
 from target_expensein.model import WRITES, Applied, Field, FieldChange, Kind, LiveRecord, Origin, Row
 from target_expensein.plan import ItemPlan
-from target_expensein.reasons import RESTORE_REASONS
+from target_expensein.reasons import REASONS
 from target_expensein.settings import Settings
 
 MAY_BE_THERE: Final = frozenset({Status.DONE, Status.UNKNOWN, Status.UNSETTLED, None})
@@ -179,7 +179,7 @@ def _row(
     """Return a row of the restore for a row of the run."""
     return Row(
         item=row.item,
-        kind=RESTORE_REASONS[reason].kind,
+        kind=REASONS[reason].kind,
         reason=reason,
         reference=row.reference,
         name=row.name if record is None else record.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import platform
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,24 @@ from target_expensein.source import SourceList
 DIFFERENCES_SHOWN = 5
 
 
+def connect(settings: Settings, wait: Callable[[float], object] = time.sleep) -> ExpenseInClient:
+    """Return a connection to ExpenseIn; nothing is sent yet.
+
+    Args:
+        settings: Where to, and how.
+        wait: Waits for a number of seconds.
+    """
+    return ExpenseInClient(
+        settings.api_url,
+        settings.api_key,
+        settings.profile,
+        concurrency=settings.concurrency,
+        timeout=settings.request_timeout,
+        ca_bundle=settings.ca_bundle,
+        sleep=wait,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What a run has around it.
@@ -48,16 +67,8 @@ class Surroundings:
     stop: threading.Event
 
     def client(self) -> ExpenseInClient:
-        """Return a connection to ExpenseIn; nothing is sent yet."""
-        return ExpenseInClient(
-            self.settings.api_url,
-            self.settings.api_key,
-            self.settings.profile,
-            concurrency=self.settings.concurrency,
-            timeout=self.settings.request_timeout,
-            ca_bundle=self.settings.ca_bundle,
-            sleep=self.stop.wait,  # being told to stop ends every wait
-        )
+        """Return a connection to ExpenseIn; being told to stop ends its every wait."""
+        return connect(self.settings, self.stop.wait)
 
     @contextmanager
     def ledger(self, mode: str) -> Iterator[tuple[Ledger, RunLog]]:

@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
 from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
@@ -149,6 +149,21 @@ class TargetExpenseIn(Target):
         )
         self._states.append((message_dict["value"], streams))
 
+    def receive(self, messages: IO[str] | None) -> None:
+        """Take in Singer messages to their end; nothing is read from ExpenseIn or written yet.
+
+        Args:
+            messages: Where they come from; standard input if None.
+
+        Raises:
+            click.ClickException: If they are not Singer messages.
+        """
+        try:
+            self.process_lines(messages)
+        except (InvalidInputLine, RecordsWithoutSchemaException, KeyError, ValueError) as error:
+            message = f"The input is not a Singer stream, so nothing was written: {error}"
+            raise click.ClickException(message) from None
+
     def process_endofpipe(self) -> None:
         """Do the work: all input has arrived."""
         if self._ignored == {CONFIG_TEST_STREAM} and len(self.mapper.stream_maps) == 1:
@@ -242,11 +257,7 @@ class TargetExpenseIn(Target):
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,
         )
-        try:
-            target.process_lines(file_input)
-        except (InvalidInputLine, RecordsWithoutSchemaException, KeyError, ValueError) as error:
-            message = f"The input is not a Singer stream, so nothing was written: {error}"
-            raise click.ClickException(message) from None
+        target.receive(file_input)
         try:
             target.process_endofpipe()
         except (ApiError, LedgerError, OSError) as error:

@@ -92,6 +92,20 @@ class TestBadRecords:
         assert references(target, "taxrates") == ["S"]
         assert [line["reason"] for line in result.rejects] == [reason]
 
+    def test_r21_an_absurd_percentage_is_rejected(self, target: TargetCommand):
+        records = [{"code": str(rate), "description": "Odd", "rate": rate} for rate in (1000, 1000.5)]
+        message = json.dumps(record("tax_rates", code="huge", description="Odd", rate=0)).replace(
+            '"rate": 0', '"rate": 1e999'
+        )
+        messages = [*stream("tax_rates", *records)[:-1], message, whole("tax_rates")]
+        items = {"tax_rates": {"enabled": True, "rate_unit": "percent"}}
+        result = target.run(messages, items=items)
+        assert {line["reference"]: line["reason"] for line in result.rejects} == {
+            "1000": "refused",
+            "1000.5": "rate_invalid",
+            "huge": "rate_invalid",
+        }
+
     def test_what_expensein_refuses_is_rejected_in_its_own_words(self, target: TargetCommand):
         too_long = {"code": "6000", "description": "x" * 300}
         result = target.run(stream("accounts", TRAVEL, too_long), items=CATEGORIES)

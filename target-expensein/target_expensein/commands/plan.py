@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
-from singer_sdk.exceptions import RecordsWithoutSchemaException
-from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_expensein.commands.configuration import config_option, read_config
 from target_expensein.commands.output import PROGRESS, echo_json, json_option
@@ -43,11 +41,7 @@ class _FileTarget(TargetExpenseIn):
         Raises:
             click.ClickException: If they are not Singer messages; then nothing was read or written.
         """
-        try:
-            self.process_lines(lines)
-        except (InvalidInputLine, RecordsWithoutSchemaException, KeyError, ValueError) as error:
-            message = f"The input is not a Singer stream, so nothing was written: {error}"
-            raise click.ClickException(message) from None
+        self.receive(lines)
         around = Surroundings(self.settings, self._directory, PROGRESS, self._stop)
         tasks = sync_tasks(self.settings.items, self._intakes)
         return carry_out(around, self.settings.mode, tasks, approval=approval)
