@@ -5,7 +5,6 @@ The server's objects are kept whole, as they were read; only the five logical fi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from target_expensein.api.profile import ItemProfile
 
 _MEMBERS_SHOWN = 12
-_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 def record_id(profile: ItemProfile, body: Mapping[str, Any]) -> str | int:
@@ -198,8 +196,8 @@ def _members(body: Mapping[str, Any]) -> str:
 
 
 def _usable_id(identity: object) -> bool:
-    if isinstance(identity, str):  # half of a surrogate pair has no place in an address
-        return identity.strip() not in {"", ".", ".."} and not _SURROGATES.search(identity)
+    if isinstance(identity, str):  # what cannot be printed has no place in an address, nor in a message
+        return identity.strip() not in {"", ".", ".."} and identity.isprintable()
     return isinstance(identity, int) and not isinstance(identity, bool)
 
 

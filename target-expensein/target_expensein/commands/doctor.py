@@ -23,7 +23,7 @@ from target_expensein.api.errors import (
 )
 from target_expensein.api.retry import RetryPolicy, http_date
 from target_expensein.commands.configuration import config_option, connection_settings, read_config
-from target_expensein.commands.output import echo_json, in_json, json_option
+from target_expensein.commands.output import echo_json, echo_lines, in_json, json_option
 from target_expensein.items import ITEMS
 from target_expensein.live import fold_reference, reduce_live
 from target_expensein.model import LiveRecord
@@ -113,7 +113,7 @@ def doctor(ctx: click.Context, config: Path | None, *, everything: bool, as_json
     else:
         width = max(len(finding.subject) for finding in findings)
         for finding in findings:
-            click.echo(f"{finding.level:4}  {finding.subject:{width}}  {finding.text}")
+            echo_lines([f"{finding.level:4}  {finding.subject:{width}}  {finding.text}"])
     ctx.exit(1 if any(finding.level is Level.FAIL for finding in findings) else 0)
 
 
