@@ -29,8 +29,10 @@ from target_expensein.page import ORIGINS
 from target_expensein.plan import percent
 from target_expensein.reader import MessageReader
 from target_expensein.reasons import REASONS, Reason
+from target_expensein.report import directory_of
 from target_expensein.run import connect, sync_tasks
 from target_expensein.settings import ItemSettings, Settings
+from target_expensein.visible import visible
 
 TRAIL: Final = 10
 """How many entries of the ledger are shown for a reference."""
@@ -153,8 +155,9 @@ def _read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIn
 def _last_plan(settings: Settings, ledger: Ledger) -> tuple[str, dict[str, Any]] | None:
     """Return the plan file of the latest sync that left one, and that run's id."""
     for run in ledger.history(PLANS):
-        path = settings.output_dir / run.run_id / "plan.json"
-        if run.mode in {"plan", "apply"} and path.is_file():
+        directory = directory_of(settings.output_dir, run.run_id)
+        path = directory and directory / "plan.json"
+        if run.mode in {"plan", "apply"} and path and path.is_file():
             try:
                 document = planfile.load(path.read_text(encoding="utf-8"))
             except planfile.PlanFileError:
@@ -433,7 +436,7 @@ def text(explanation: Mapping[str, Any]) -> str:
             unknown.append(facts["item"])
     if unknown:
         lines.append(f"Nothing is known of {_shown(reference)} in {', '.join(unknown)}.")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 def is_known(facts: Mapping[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
+from errno import EEXIST
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,10 +36,17 @@ from target_expensein.intake import Verdict
 from target_expensein.model import WRITES, Field, Kind, Row, SourceRecord, Value
 from target_expensein.reasons import REASONS
 from target_expensein.settings import ItemSettings
+from target_expensein.visible import visible
 
 WIDTH: Final = 100
 EXAMPLES: Final = 20
 NOTICE_EXAMPLES: Final = 5
+
+PRIVATE: Final = 0o600
+PRIVATE_FOLDER: Final = 0o700
+"""What is left behind is for the user who runs the target: it holds names of suppliers."""
+
+_RUN_ID: Final = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{6}")
 
 
 class ExitCode(IntEnum):
@@ -106,12 +115,13 @@ class Report:
         )
         console.print(f"Run {self.run_id}, mode {self.mode}: {self._verdict()}")
         if self.refusal:
-            console.print(f"\n{self.refusal}\n", soft_wrap=True)
+            for line in ("", *self.refusal.split("\n"), ""):
+                console.print(visible(line), soft_wrap=True)
         console.print(self._table())
         for line in self._details(brief=brief):
-            console.print(line, soft_wrap=True)
+            console.print(visible(line), soft_wrap=True)
         text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
-        return "\n".join(line.rstrip() for line in text.splitlines()) + "\n"
+        return "\n".join(line.rstrip() for line in text.split("\n"))
 
     def summary(self) -> dict[str, Any]:
         """Return the summary for machines."""
@@ -193,7 +203,10 @@ class Report:
         holds = result.gated.holds if result.gated is not None else ()
         if not holds or not (result.held or self.mode == "plan"):
             return
-        yield f"\n{result.item} HELD, nothing of it {'is' if self.mode == 'plan' else 'was'} written:"
+        yield from (
+            "",
+            f"{result.item} HELD, nothing of it {'is' if self.mode == 'plan' else 'was'} written:",
+        )
         for hold in holds:
             reason = REASONS[hold.reason]
             yield f"  {reason.meaning} [{hold.reason}, {reason.rules}]: {hold.summary}"
@@ -205,7 +218,7 @@ class Report:
     def _details(self, *, brief: bool) -> Iterator[str]:
         for result in self.results:
             if result.problem:
-                yield f"\n{result.item} FAILED: {result.problem}"
+                yield from ("", f"{result.item} FAILED: {result.problem}")
             yield from self._hold_section(result)
             yield from _outcome_section(result, "not written", Status.FAILED)
             yield from _outcome_section(result, "unsettled", Status.UNSETTLED)
@@ -269,7 +282,7 @@ def preview_text(item: str, verdicts: Sequence[Verdict]) -> str:
             [f"  - {verdict.reference}  {verdict.name}" for verdict in verdicts if verdict.failed == failed],
             NOTICE_EXAMPLES,
         )
-    return "\n".join(lines) + "\n"
+    return "".join(f"{visible(line)}\n" for line in lines)
 
 
 class RunDirectory:
@@ -287,8 +300,11 @@ class RunDirectory:
         """Make the directory, so that a run that could not report does not begin to write."""
         self.run_id = f"{now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(3)}"
         self.path = output_dir / self.run_id
-        self.path.mkdir(parents=True, mode=0o700)
         self._latest = output_dir / "latest"
+        _make_private(output_dir)
+        if self._latest.exists() and not self._latest.is_symlink():
+            raise FileExistsError(EEXIST, "latest is in the way: it should be a link", str(self._latest))
+        self.path.mkdir(mode=PRIVATE_FOLDER)
 
     def write(self, name: str, text: str) -> Path:
         """Write one file.
@@ -302,7 +318,8 @@ class RunDirectory:
         """
         path = self.path / name
         with os.fdopen(
-            os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600),
+            # A new file always: neither one that is there already nor a link to elsewhere is written to.
+            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE),
             "w",
             encoding="utf-8",
             errors="backslashreplace",
@@ -312,22 +329,40 @@ class RunDirectory:
 
     def write_json(self, name: str, content: object) -> Path:
         """Write one JSON file, decimals exact."""
-        return self.write(
-            name, simplejson.dumps(content, use_decimal=True, indent=1, ensure_ascii=False) + "\n"
-        )
+        text = simplejson.dumps(content, use_decimal=True, indent=1, ensure_ascii=False)
+        return self.write(name, visible(text, lines=True) + "\n")
 
     def write_lines(self, name: str, lines: Sequence[object]) -> Path:
         """Write one file of JSON lines."""
-        return self.write(
-            name,
-            "".join(simplejson.dumps(line, use_decimal=True, ensure_ascii=False) + "\n" for line in lines),
-        )
+        texts = (simplejson.dumps(line, use_decimal=True, ensure_ascii=False) for line in lines)
+        return self.write(name, "".join(f"{visible(text)}\n" for text in texts))
 
     def publish(self) -> None:
         """Point ``latest`` to this run."""
         fresh = self._latest.with_name(f".latest-{self.run_id}")
         fresh.symlink_to(self.run_id)
         fresh.replace(self._latest)
+
+
+def directory_of(output_dir: Path, run_id: str) -> Path | None:
+    """Return the directory of an earlier run.
+
+    Args:
+        output_dir: The setting.
+        run_id: The run's id, as the ledger has it.
+
+    Returns:
+        The path, whether or not it is still there; None when the id is none that :class:`RunDirectory` gives: no path is
+        made of somebody's text.
+    """
+    return output_dir / run_id if _RUN_ID.fullmatch(run_id) else None
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for their owner only; what is there stays as it is."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
 
 
 def _rows(result: ItemResult, *kinds: Kind) -> list[Row]:
@@ -351,7 +386,7 @@ def _row_section(result: ItemResult, kind: Kind, limit: int) -> Iterator[str]:
         by_reason.setdefault(row.reason, []).append(row)
     for code, rows in by_reason.items():
         reason = REASONS[code]
-        yield f"\n{result.item}, {kind} ({len(rows)}): {reason.meaning} [{code}, {reason.rules}]"
+        yield from ("", f"{result.item}, {kind} ({len(rows)}): {reason.meaning} [{code}, {reason.rules}]")
         yield from _examples([f"  {_row_line(row)}" for row in rows], limit)
         if reason.advice:
             yield f"  What to do: {reason.advice}."
@@ -360,7 +395,7 @@ def _row_section(result: ItemResult, kind: Kind, limit: int) -> Iterator[str]:
 def _outcome_section(result: ItemResult, title: str, *statuses: Status) -> Iterator[str]:
     outcomes = _with(result, *statuses)
     if outcomes:
-        yield f"\n{result.item}, {title} ({len(outcomes)}):"
+        yield from ("", f"{result.item}, {title} ({len(outcomes)}):")
         yield from _examples(
             [f"  {outcome.row.reference!r} [{outcome.reason}] {outcome.detail}" for outcome in outcomes],
             EXAMPLES,

@@ -45,6 +45,7 @@ def connect(settings: Settings, wait: Callable[[float], object] = time.sleep) ->
         settings.profile,
         concurrency=settings.concurrency,
         timeout=settings.request_timeout,
+        megabytes=settings.max_answer_megabytes,
         ca_bundle=settings.ca_bundle,
         sleep=wait,
     )

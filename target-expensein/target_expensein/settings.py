@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from singer_sdk.exceptions import ConfigValidationError
 
+from target_expensein.api.client import MEGABYTES
 from target_expensein.api.errors import ProfileError
 from target_expensein.api.profile import Profile, load_profile
 from target_expensein.filters import COMPARISONS, Filter
@@ -194,6 +195,13 @@ SCHEMA: Final[dict[str, Any]] = {
             "default": 60,
             "minimum": 1,
         },
+        "max_answer_megabytes": {
+            "type": "integer",
+            "title": "Longest answer",
+            "description": "Megabytes that are read of one answer of ExpenseIn, or of all pages of a list together, after decompression. What is longer fails the item, before it fills the memory.",
+            "default": MEGABYTES,
+            "minimum": 1,
+        },
         "settle_seconds": {
             "type": "integer",
             "title": "Settle time",
@@ -254,6 +262,7 @@ class Settings:
     keep_days: int | None
     concurrency: int
     request_timeout: int
+    max_answer_megabytes: int
     settle_seconds: int
     ca_bundle: str | None
     output_dir: Path
@@ -299,6 +308,7 @@ def load(config: Mapping[str, Any]) -> Settings:
         keep_days=values["keep_days"],
         concurrency=values["concurrency"],
         request_timeout=values["request_timeout"],
+        max_answer_megabytes=values["max_answer_megabytes"],
         settle_seconds=values["settle_seconds"],
         ca_bundle=values["ca_bundle"],
         output_dir=Path(values["output_dir"]),

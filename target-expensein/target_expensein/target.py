@@ -23,6 +23,7 @@ from target_expensein.reader import MessageReader
 from target_expensein.run import Surroundings, carry_out, sync_tasks
 from target_expensein.settings import SCHEMA, Settings, load
 from target_expensein.sinks import IgnoredSink, ItemSink
+from target_expensein.visible import visible
 
 if TYPE_CHECKING:
     from pathlib import PurePath
@@ -203,7 +204,7 @@ class TargetExpenseIn(Target):
             problem = intake.problem()
             if problem is not None:
                 self.exit_code = report.ExitCode.FAILED
-                texts.append(f"{name} FAILED: {problem}\n")
+                texts.append(f"{name} FAILED: {visible(problem)}\n")
                 content[name] = {"problem": problem}
                 continue
             verdicts = intake.verdicts or []

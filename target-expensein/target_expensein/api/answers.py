@@ -133,7 +133,12 @@ def parse(target: Target, answer: Answer) -> Any:  # noqa: ANN401 - any JSON
             f"answered {answer.status} with {found} where JSON was expected. Is api_url the address of the API?",
         )
     try:
-        return simplejson.loads(answer.body.decode("utf-8-sig"), use_decimal=True, allow_nan=False)
+        return simplejson.loads(
+            answer.body.decode("utf-8-sig"),
+            use_decimal=True,
+            allow_nan=False,
+            object_pairs_hook=_members_once,
+        )
     except (ValueError, ArithmeticError, RecursionError) as error:
         found = (
             f"{len(answer.body)} bytes that are not valid JSON"
@@ -141,6 +146,15 @@ def parse(target: Target, answer: Answer) -> Any:  # noqa: ANN401 - any JSON
             else "an empty body where JSON was expected"
         )
         raise _unreadable(target, answer, f"answered {answer.status} with {found}.") from error
+
+
+def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make an object of its members; one that has a member twice could not go back as it came (R9)."""
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        message = "a member twice"
+        raise ValueError(message)
+    return members
 
 
 def check_status(target: Target, answer: Answer, words_of: ErrorWords, redact: Callable[[str], str]) -> None:
@@ -159,8 +173,7 @@ def check_status(target: Target, answer: Answer, words_of: ErrorWords, redact: C
     status = answer.status
     if status < _FIRST_REDIRECT:
         return
-    code, said = _words(answer, words_of)
-    code, said = redact(code or "") or None, redact(said)
+    code, said = _words(answer, words_of, redact)
     quoted = f' The server says: "{said}".' if said else ""
     profile = target.profile
 
@@ -239,19 +252,23 @@ def _unreadable(target: Target, answer: Answer, message: str) -> CallFailed:
     )
 
 
-def _words(answer: Answer, where: ErrorWords) -> tuple[str | None, str]:
-    """Find the error's code and the server's words: where the profile says, else anything that reads like text."""
-    text = _text(answer.body)
+def _words(answer: Answer, where: ErrorWords, redact: Callable[[str], str]) -> tuple[str | None, str]:
+    """Find the error's code and the server's words: where the profile says, else anything that reads like text.
+
+    The key is taken out before anything is cut short: half a key is a secret, too.
+    """
+    text = redact(_text(answer.body))
     try:
         body = simplejson.loads(text, use_decimal=True)
+        if not isinstance(body, dict):
+            return None, _clean(redact("; ".join(_leaves(body))))
+        code = body.get(where.code) if where.code else None
+        known = [body[member] for member in (where.message, where.details) if member and body.get(member)]
+        said = _clean(redact("; ".join(_leaves(known or body))))
     except (ValueError, ArithmeticError, RecursionError):
         is_html = "html" in answer.headers.get("Content-Type", "").lower() or text.lstrip()[:1] == "<"
         return None, _title(text) if is_html else _clean(text)
-    if not isinstance(body, dict):
-        return None, _clean("; ".join(_leaves(body)))
-    code = body.get(where.code) if where.code else None
-    known = [body[member] for member in (where.message, where.details) if member and body.get(member)]
-    return code if isinstance(code, str) else None, _clean("; ".join(_leaves(known or body)))
+    return redact(code) if isinstance(code, str) else None, said
 
 
 def _leaves(value: object, label: str = "") -> Iterator[str]:

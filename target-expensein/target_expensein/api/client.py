@@ -16,7 +16,7 @@ from target_expensein.api.answers import Answer, Target, parse
 from target_expensein.api.errors import BadAnswer, ChangedMeanwhile, NotKept, NotOffered
 from target_expensein.api.limiter import SharedPause
 from target_expensein.api.retry import Attempts, Call, CallFailed, RetryPolicy, Trouble
-from target_expensein.api.transport import Transport
+from target_expensein.api.transport import MEGABYTE, Transport, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 USER_AGENT = f"target-expensein/{version('target-expensein')}"
 """How the client introduces itself unless told otherwise."""
+
+MEGABYTES = 256
+"""The most that is read of one list unless told otherwise: a quarter of a million suppliers of a thousand bytes each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +57,7 @@ class ExpenseInClient:
         *,
         concurrency: int,
         timeout: float,
+        megabytes: int = MEGABYTES,
         ca_bundle: str | None = None,
         user_agent: str = USER_AGENT,
         sleep: Callable[[float], object] = time.sleep,
@@ -67,6 +71,7 @@ class ExpenseInClient:
             profile: The API profile.
             concurrency: How many threads use the client at once; that many connections are kept open.
             timeout: The longest silence of the server, in seconds; a whole answer may take ten times as long.
+            megabytes: The most that is read of an answer, or of all pages of a list together, after decompression.
             ca_bundle: File or folder with the CA certificates to trust instead of the usual ones.
             user_agent: How to introduce ourselves.
             sleep: Waits for a number of seconds.
@@ -79,6 +84,7 @@ class ExpenseInClient:
         self._sleep = sleep
         self._retries = retries or RetryPolicy()
         self._pause = SharedPause(sleep)
+        self._longest = megabytes * MEGABYTE
         self._transport = Transport(
             api_url,
             api_key,
@@ -86,6 +92,7 @@ class ExpenseInClient:
             self._pause,
             connections=concurrency,
             timeout=timeout,
+            longest=self._longest,
             ca_bundle=ca_bundle,
             user_agent=user_agent,
         )
@@ -127,10 +134,15 @@ class ExpenseInClient:
             ApiError: The collection could not be read to its end.
         """
         profile = self._usable(item)
+        read = 0
 
         def fetch(url: str, query: Mapping[str, str]) -> paging.Page:
+            nonlocal read
             target = Target(profile, "GET", url)
             answer, payload = self._get(target, query)
+            read += len(answer.body)
+            if read > self._longest:
+                raise too_long(target, self._longest)
             return paging.Page(payload, answer.headers, url)
 
         yield from paging.records(profile, self._transport.base + profile.path, fetch)

@@ -9,6 +9,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from target_expensein.visible import visible
+
 
 class Scope(StrEnum):
     """How far an error reaches: what can still go on after it."""
@@ -27,7 +29,7 @@ class ApiError(Exception):
     Attributes:
         reason: Stable code for reports and reject files, in snake_case.
         scope: How far the error reaches.
-        message: What is wrong and what to do, without the place.
+        message: What is wrong and what to do, without the place; on one line, whatever it quotes.
         item: The item concerned (``categories`` …), when known.
         reference: The reference of the record concerned, when known.
         record_id: ExpenseIn's ID of the record concerned, when known.
@@ -49,8 +51,8 @@ class ApiError(Exception):
         words: str = "",
     ) -> None:
         """Keep the message and its place; see the class for the arguments."""
-        super().__init__(message)
-        self.message = message
+        self.message = visible(message)
+        super().__init__(self.message)
         self.item = item
         self.reference = reference
         self.record_id = record_id
@@ -63,7 +65,7 @@ class ApiError(Exception):
         parts = [
             self.item or "",
             f"reference {self.reference!r}" if self.reference is not None else "",
-            f"ID {self.record_id}" if self.record_id is not None else "",
+            visible(f"ID {self.record_id}") if self.record_id is not None else "",
         ]
         return ", ".join(part for part in parts if part)
 

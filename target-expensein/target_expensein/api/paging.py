@@ -7,6 +7,7 @@ further pages when the profile knows of none is an error.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_PAGES = 100_000
 """A list with more pages than this has no end."""
+
+_LINK_SHOWN = 100
 
 
 Rows = list[dict[str, Any]]
@@ -141,12 +144,25 @@ def _linked(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[tuple[Page
     visited = {url, page.url}
     yield page, _rows(profile, page)
     while link := _next_link(profile, page):
-        address = urljoin(page.url, link)
+        address = _address(profile, page, link)
         if address in visited or len(visited) > MOST_PAGES:
             raise _endless(profile, address)
         visited.add(address)
         page = fetch(address, {})
         yield page, _rows(profile, page)
+
+
+def _address(profile: ItemProfile, page: Page, link: str) -> str:
+    try:
+        address = urljoin(page.url, link)
+    except ValueError:
+        address = ""
+    if not re.fullmatch(r"[\x21-\x7e]+", address):
+        raise BadAnswer(
+            f"GET {page.url}: the next page's address is not one ({link[:_LINK_SHOWN]!r}). Look at {SETTING}.list.paging.link.",
+            item=profile.item,
+        )
+    return address
 
 
 def _next_link(profile: ItemProfile, page: Page) -> str | None:

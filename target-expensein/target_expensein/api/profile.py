@@ -8,7 +8,9 @@ checked against ``profile.schema.json``, which describes every key.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
@@ -29,9 +31,19 @@ FIELDS: tuple[str, ...] = tuple(field.value for field in Field)
 SETTING = "api_profile"
 """The setting that holds the overlay; messages give paths from here."""
 
+BANK_WORDS = (
+    *("iban", "bank", "swift", "sortcode", "sortingcode", "routing", "accountn", "acctn", "accountholder"),
+    *("beneficiary", "payee", "payment", "creditor", "kontonummer"),
+)
+"""What the name of a field with bank or payment details contains, without case and anything but letters and digits."""
+
+SHORT_BANK_WORDS = frozenset({"bic", "aba", "bsb", "ifsc", "clabe", "giro", "rib", "konto", "acct"})
+"""The same, but whole words only: each of them is a part of harmless words."""
+
 _ALL_EXPENSE_TYPES = "all_expense_types"
 _INVOICING = "invoicing"
 _SHOWN = 60
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,9 +312,41 @@ def _meant(key: str, known: list[str]) -> str:
     return f" (did you mean {close[0]}?)" if close else ""
 
 
+def is_bank_field(name: str) -> bool:
+    """Tell whether a name looks like that of bank or payment details.
+
+    Args:
+        name: A member, or a path of several, in any spelling: ``sortCode``, ``SORT_CODE``, ``bank-details/iban``.
+    """
+    words = [word.lower() for word in _WORD.findall(unicodedata.normalize("NFKC", name))]
+    squashed = "".join(words)
+    return not SHORT_BANK_WORDS.isdisjoint(words) or any(word in squashed for word in BANK_WORDS)
+
+
+def _bank_details(document: Mapping[str, Any], name: str) -> Iterator[str]:
+    """Find what would let the sync write, empty or address bank details; nothing may, in any item.
+
+    All items, since an overlay could point another item's path to the suppliers. Leaving a member out of a PUT empties it.
+    """
+    own = document["items"][name]
+    places: list[tuple[tuple[str | int, ...], str | None]] = [(("items", name, "path"), own["path"])]
+    places += [(("items", name, "fields", field), wire) for field, wire in own["fields"].items()]
+    for above, holder in (((), document), (("items", name), own)):
+        for part in ("list", "record"):
+            places.append(((*above, part, "envelope"), holder.get(part, {}).get("envelope")))
+        left_out = holder.get("update", {}).get("leave_out", [])
+        places += [((*above, "update", "leave_out", at), member) for at, member in enumerate(left_out)]
+    for path, found in places:
+        if found is not None and is_bank_field(found):
+            yield (
+                f"{_path(*path)}: {_shown(found)} looks like bank or payment details. The sync never writes, empties or "
+                "addresses these, whatever is configured. Expected: another name"
+            )
+
+
 def _contradictions(document: Mapping[str, Any]) -> list[str]:
     """Find what the schema cannot say: names that lead nowhere, and two meanings for one member."""
-    problems = []
+    problems = list(dict.fromkeys(one for name in document["items"] for one in _bank_details(document, name)))
     references = {*document["values"]["expense_types"], _ALL_EXPENSE_TYPES, _INVOICING}
     for name, item in document["items"].items():
         for position, reference in enumerate(item["new_applies_to"]):

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import random
-import time
 from dataclasses import dataclass
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from typing import TYPE_CHECKING, NoReturn
@@ -49,6 +48,8 @@ class Trouble(Enum):
     """5xx or 408: it may have run or not."""
     UNREADABLE = auto()
     """2xx, but the answer is not what the contract says."""
+    TOO_LONG = auto()
+    """2xx, but longer than it may be. To ask again would not make it shorter."""
     STALE = auto()
     """412: the record changed between reading and writing."""
 
@@ -194,16 +195,24 @@ def retry_after_seconds(headers: Mapping[str, str]) -> float | None:
     text = headers.get("Retry-After", "").strip()
     if text.isascii() and text.isdigit():
         return float(text)
-    moment = _timestamp(text)
+    moment = http_date(text)
     if moment is None:
         return None
-    now = _timestamp(headers.get("Date", ""))
-    return max(0.0, moment - (time.time() if now is None else now))
+    now = http_date(headers.get("Date", "")) or datetime.now(UTC)
+    return max(0.0, (moment - now).total_seconds())
 
 
-def _timestamp(http_date: str) -> float | None:
+def http_date(text: str) -> datetime | None:
+    """Read the date of a header.
+
+    Args:
+        text: The header's value.
+
+    Returns:
+        The moment; None when it is not a date, or one that no calendar has.
+    """
     try:
-        moment = parsedate_to_datetime(http_date)
-    except ValueError:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):  # the latter for a year of twenty digits
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
-import time
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 from requests.utils import get_environ_proxies
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -25,8 +23,10 @@ from urllib3.exceptions import (
 from urllib3.exceptions import ProxyError as BrokenProxy
 
 from target_expensein.api.answers import Answer, Target, check_status, dump
-from target_expensein.api.errors import ConfigurationError, RedirectRefused, Unreachable
+from target_expensein.api.deadline import DeadlineAdapter
+from target_expensein.api.errors import BadAnswer, ConfigurationError, RedirectRefused, Unreachable
 from target_expensein.api.retry import CallFailed, Trouble
+from target_expensein.redaction import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -34,13 +34,17 @@ if TYPE_CHECKING:
 
     from requests import Response
 
+    from target_expensein.api.errors import ApiError
     from target_expensein.api.limiter import SharedPause
     from target_expensein.api.profile import Profile
 
 _CHUNK = 64 * 1024
 _LONGEST_CONNECT = 10.0
-_BODY_TIMEOUTS = 10
-"""A whole answer may take this many times the time-out for one silence: a server that drips cannot hold a worker."""
+MEGABYTE: Final = 1_000_000
+_MOST_OF_AN_ERROR = 64 * 1024
+"""Bytes that are read of an answer that is an error: enough for its words."""
+_TELLING_HEADERS = ("Content-Type", "Link")
+"""Headers of a good answer that may come to be shown, in a message or as an address."""
 
 _UNTRUSTED = "the server's certificate is not trusted ({detail}). Set ca_bundle if the server has a CA of its own; behind a company proxy use the proxy's CA."
 _CAUSES: tuple[tuple[type[BaseException], Trouble, str], ...] = (
@@ -65,7 +69,11 @@ _CAUSES: tuple[tuple[type[BaseException], Trouble, str], ...] = (
         Trouble.NOT_SENT,
         "no connection in time. Check api_url, the network and the firewall.",
     ),
-    (ReadTimeoutError, Trouble.LOST, "no answer in time. Raise request_timeout if this server is slow."),
+    (
+        ReadTimeoutError,
+        Trouble.LOST,
+        "no whole answer in time. Raise request_timeout if this server is slow.",
+    ),
     (ssl.SSLError, Trouble.LOST, "the TLS connection failed ({detail}). Check that api_url speaks https."),
 )
 """What an exception in the chain of causes means, the first that fits; anything else is a lost connection."""
@@ -155,6 +163,7 @@ class Transport:
         *,
         connections: int,
         timeout: float,
+        longest: int,
         ca_bundle: str | None,
         user_agent: str,
     ) -> None:
@@ -167,6 +176,7 @@ class Transport:
             pause: The pause that all workers share.
             connections: How many connections are kept open.
             timeout: The longest silence of the server, in seconds.
+            longest: The longest answer that is read, in bytes after decompression.
             ca_bundle: File or folder with the CA certificates to trust instead of the usual ones.
             user_agent: How to introduce ourselves.
 
@@ -179,10 +189,11 @@ class Transport:
                 "api_key is empty, or has a space, a line break or another odd character in it. Paste the key alone, as ExpenseIn shows it."
             )
         self._origin = Origin.of(self.base)
-        self._api_key = api_key
+        self._redaction = Redaction(api_key, "api_key")
         self._profile = profile
         self._pause = pause
         self._timeout = timeout
+        self._longest = longest
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.verify = _usable_bundle(ca_bundle) or True
@@ -190,7 +201,7 @@ class Transport:
         if self._origin and not self._origin.is_loopback:
             self._session.proxies.update(get_environ_proxies(self.base))
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
+        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         for scheme in ("https://", "http://"):
             self._session.mount(scheme, adapter)
         authorization = profile.authorization
@@ -205,10 +216,6 @@ class Transport:
     def close(self) -> None:
         """Close all connections."""
         self._session.close()
-
-    def redact(self, text: str) -> str:
-        """Take the key out of a text, should the server have repeated it."""
-        return text.replace(self._api_key, "[api_key]")
 
     def send(
         self,
@@ -239,7 +246,6 @@ class Transport:
                 f"The address {target.url} leads to another server than api_url; the key is not sent there.",
             )
         self._pause.wait()
-        deadline = time.monotonic() + self._timeout * _BODY_TIMEOUTS
         try:
             response = self._session.request(
                 target.method,
@@ -258,14 +264,31 @@ class Transport:
             raise self._failed(target, error) from error
         with response:
             try:
-                body = _whole_body(response, deadline)
-            except (HTTPError, TimeoutError) as error:
+                body = _body(response, self._longest if response.ok else _MOST_OF_AN_ERROR)
+            except HTTPError as error:
                 if response.ok:
                     raise self._failed(target, error) from error
                 body = b""  # the status says enough
         answer = Answer(response.status_code, response.headers, body)
-        check_status(target, answer, self._profile.errors, self.redact)
+        check_status(target, answer, self._profile.errors, self._redaction)
+        self._check_body(target, answer)
         return answer
+
+    def _check_body(self, target: Target, answer: Answer) -> None:
+        """Refuse a good answer that is too long, or that repeats the key: it would get into reports and the ledger.
+
+        Raises:
+            CallFailed: It does.
+        """
+        if len(answer.body) > self._longest:
+            raise CallFailed(Trouble.TOO_LONG, too_long(target, self._longest))
+        told = [answer.body, *(answer.headers.get(name, "").encode() for name in _TELLING_HEADERS)]
+        if any(map(self._redaction.finds, told)):
+            message = (
+                f"{target.place}: the answer repeats the API key itself, so it is not used. Look for it in the names and "
+                "other texts of these records in ExpenseIn, take it out, and then make a new key: others can have read it."
+            )
+            raise CallFailed(Trouble.UNREADABLE, target.error(BadAnswer, message, status=answer.status))
 
     def _failed(self, target: Target, error: BaseException) -> CallFailed:
         causes = list(_causes(error))
@@ -278,26 +301,33 @@ class Transport:
                     return CallFailed(
                         trouble, target.error(Unreachable, f"{target.place}: {message.format(detail=detail)}")
                     )
-        reason = (
-            "the answer took too long"
-            if isinstance(error, TimeoutError)
-            else "the connection was lost before the answer was complete"
-        )
+        reason = "the connection was lost before the answer was complete, or its head makes no sense"
         return CallFailed(Trouble.LOST, target.error(Unreachable, f"{target.place}: {reason}."))
 
 
-def _whole_body(response: Response, deadline: float) -> bytes:
-    """Read a body as it comes, so that the deadline counts for bytes that drip as well.
+def too_long(target: Target, longest: int) -> ApiError:
+    """Return the error of an answer, or of all pages of a list together, that is longer than it may be.
+
+    Args:
+        target: What was asked.
+        longest: The longest, in bytes.
+    """
+    return target.error(
+        BadAnswer,
+        f"{target.place}: the answer is longer than {longest // MEGABYTE} MB, so it was not read to its end. If there really "
+        "is that much, raise max_answer_megabytes.",
+    )
+
+
+def _body(response: Response, most: int) -> bytes:
+    """Read a body as it comes, and no more than a chunk beyond so many bytes; what is counted is decompressed.
 
     Raises:
-        TimeoutError: The deadline is over.
-        HTTPError: The body broke off.
+        HTTPError: The body broke off, cannot be decompressed, or did not end in time.
     """
     body = bytearray()
-    while chunk := response.raw.read1(_CHUNK, decode_content=True):
+    while len(body) <= most and (chunk := response.raw.read1(_CHUNK, decode_content=True)):
         body += chunk
-        if time.monotonic() > deadline:
-            raise TimeoutError
     return bytes(body)
 
 

@@ -196,8 +196,8 @@ def _members(body: Mapping[str, Any]) -> str:
 
 
 def _usable_id(identity: object) -> bool:
-    if isinstance(identity, str):
-        return identity.strip() not in {"", ".", ".."}
+    if isinstance(identity, str):  # what cannot be printed has no place in an address, nor in a message
+        return identity.strip() not in {"", ".", ".."} and identity.isprintable()
     return isinstance(identity, int) and not isinstance(identity, bool)
 
 

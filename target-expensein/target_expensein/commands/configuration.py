@@ -20,7 +20,7 @@ LEDGER_SETTINGS: Final = ("ledger", "account", "output_dir")
 
 CONNECTION_SETTINGS: Final = (
     *("api_key", "api_url", "api_profile"),
-    *("ca_bundle", "request_timeout", "concurrency"),
+    *("ca_bundle", "request_timeout", "max_answer_megabytes", "concurrency"),
 )
 """What a look into ExpenseIn needs."""
 

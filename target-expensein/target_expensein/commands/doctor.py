@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -22,9 +21,9 @@ from target_expensein.api.errors import (
     Unauthorized,
     Unreachable,
 )
-from target_expensein.api.retry import RetryPolicy
+from target_expensein.api.retry import RetryPolicy, http_date
 from target_expensein.commands.configuration import config_option, connection_settings, read_config
-from target_expensein.commands.output import echo_json, in_json, json_option
+from target_expensein.commands.output import echo_json, echo_lines, in_json, json_option
 from target_expensein.items import ITEMS
 from target_expensein.live import fold_reference, reduce_live
 from target_expensein.model import LiveRecord
@@ -114,7 +113,7 @@ def doctor(ctx: click.Context, config: Path | None, *, everything: bool, as_json
     else:
         width = max(len(finding.subject) for finding in findings)
         for finding in findings:
-            click.echo(f"{finding.level:4}  {finding.subject:{width}}  {finding.text}")
+            echo_lines([f"{finding.level:4}  {finding.subject:{width}}  {finding.text}"])
     ctx.exit(1 if any(finding.level is Level.FAIL for finding in findings) else 0)
 
 
@@ -135,6 +134,7 @@ def examine(settings: Settings, names: Sequence[str]) -> list[Finding]:
         settings.profile,
         concurrency=settings.concurrency,
         timeout=settings.request_timeout,
+        megabytes=settings.max_answer_megabytes,
         ca_bundle=settings.ca_bundle,
         retries=RETRIES,
     )
@@ -255,8 +255,5 @@ def _listed(records: Sequence[LiveRecord]) -> str:
 
 def _skew(date: str | None, now: datetime) -> float | None:
     """Return the seconds by which a Date header is ahead of a time; None when there is none that can be read."""
-    try:
-        server = parsedate_to_datetime(date or "")
-    except ValueError:
-        return None
-    return ((server if server.tzinfo else server.replace(tzinfo=UTC)) - now).total_seconds()
+    server = http_date(date or "")
+    return None if server is None else (server - now).total_seconds()

@@ -11,7 +11,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 
 from target_expensein import explain as explanations
 from target_expensein.commands.configuration import config_option, read_config
-from target_expensein.commands.output import echo_json, json_option
+from target_expensein.commands.output import echo, echo_json, json_option
 from target_expensein.items import ITEMS
 from target_expensein.settings import load
 
@@ -76,7 +76,7 @@ def explain(
     if as_json:
         echo_json(explanation)
     else:
-        click.echo(explanations.text(explanation), nl=False)
+        echo(explanations.text(explanation).removesuffix("\n"))
     ctx.exit(1 if any(map(_unreadable, explanation["items"])) else 0)
 
 

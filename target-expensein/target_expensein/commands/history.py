@@ -10,8 +10,9 @@ from typing import Final
 import click
 
 from target_expensein.commands.configuration import config_option, ledger_settings, open_ledger, read_config
-from target_expensein.commands.output import echo_json, json_option, table, time_text
+from target_expensein.commands.output import echo, echo_json, json_option, table, time_text
 from target_expensein.ledger import Run
+from target_expensein.visible import visible
 
 WRITTEN: Final = ("created", "updated")
 COLUMNS: Final = (*WRITTEN, "held", "rejected", "unsettled")
@@ -43,9 +44,9 @@ def history(ctx: click.Context, limit: int, config: Path | None, *, verify: bool
     if as_json:
         echo_json({"runs": [dataclasses.asdict(run) for run in runs], "breaks": breaks})
     else:
-        click.echo(_table(runs) if runs else f"No run of account {settings.account!r} yet.")
+        echo(_table(runs) if runs else f"No run of account {settings.account!r} yet.")
         if breaks is not None:
-            click.echo(_verdict(runs, breaks))
+            echo(_verdict(runs, breaks))
     ctx.exit(1 if breaks else 0)
 
 
@@ -71,7 +72,9 @@ def _totals(run: Run) -> list[str]:
 
 def _verdict(runs: Sequence[Run], breaks: Sequence[str]) -> str:
     if breaks:
-        return "\n".join(("\nThe history was changed after it was written:", *(f"  {one}" for one in breaks)))
+        return "\n".join(
+            ("\nThe history was changed after it was written:", *(f"  {visible(one)}" for one in breaks))
+        )
     head = next((run.hash for run in runs if run.hash is not None), None)
     noted = f" The latest run's hash is {head}: kept elsewhere, it proves all of this later." if head else ""
     return f"\nThe history is whole.{noted}"

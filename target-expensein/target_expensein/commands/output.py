@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Final
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from target_expensein.model import FieldChange
+from target_expensein.visible import visible
 
 WIDTH: Final = 250
 """Wider than any table here: a terminal wraps its lines better than a table does."""
@@ -25,9 +26,27 @@ PROGRESS: Final = logging.getLogger("expensein")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
+def echo(text: str) -> None:
+    """Print lines of text; what a terminal would obey instead of showing it is escaped.
+
+    Args:
+        text: Our own lines; a line break that is somebody else's is escaped by ``in_json`` or ``visible`` before.
+    """
+    click.echo(visible(text, lines=True))
+
+
+def echo_lines(lines: Iterable[str]) -> None:
+    """Print lines, each of which stays one whatever it holds.
+
+    Args:
+        lines: The lines, without a line break at their end.
+    """
+    click.echo("\n".join(map(visible, lines)))
+
+
 def echo_json(content: object) -> None:
     """Print JSON, decimals exact, times in ISO 8601."""
-    click.echo(
+    echo(
         simplejson.dumps(content, use_decimal=True, indent=1, ensure_ascii=False, default=datetime.isoformat)
     )
 
@@ -65,10 +84,10 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]], texts: int)
     for position, heading in enumerate(headings):
         drawn.add_column(heading, justify="left" if position < texts else "right", no_wrap=True)
     for row in rows:
-        drawn.add_row(*map(str, row))
+        drawn.add_row(*(visible(str(cell)) for cell in row))
     console.print(drawn)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
-    return "\n".join(line.rstrip() for line in text.splitlines())
+    return "\n".join(line.rstrip() for line in text.rstrip("\n").split("\n"))
 
 
 @contextmanager
@@ -89,4 +108,4 @@ class _ErrorStream(logging.Handler):
     """Writes each message as it is to what is standard error at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(record.getMessage(), err=True)
+        click.echo(visible(record.getMessage(), lines=True), err=True)

@@ -10,7 +10,7 @@ from typing import IO, Any
 import click
 
 from target_expensein.commands.configuration import config_option, read_config
-from target_expensein.commands.output import PROGRESS, echo_json, json_option
+from target_expensein.commands.output import PROGRESS, echo, echo_json, json_option
 from target_expensein.report import ExitCode, Report
 from target_expensein.run import Surroundings, carry_out, sync_tasks
 from target_expensein.target import TargetExpenseIn
@@ -73,7 +73,7 @@ def plan(ctx: click.Context, singer: str, config: Path | None, *, detailed: bool
     """  # noqa: D301 - \b is click's mark for lines to leave as they are
     report = _sync(singer, read_config(config) | {"mode": "plan"}, config)
     if as_json:
-        click.echo((report.directory / "plan.json").read_text(encoding="utf-8"), nl=False)
+        echo((report.directory / "plan.json").read_text(encoding="utf-8").removesuffix("\n"))
     else:
         _show(report, brief=False)
     code = int(report.exit_code)
@@ -130,8 +130,8 @@ def _sync(singer: str, settings: dict[str, Any], config: Path | None) -> Report:
 
 
 def _show(report: Report, *, brief: bool) -> None:
-    click.echo(report.text(brief=brief))
-    click.echo(f"Digest: {report.digest}\nFiles: {report.directory}")
+    echo(report.text(brief=brief))
+    echo(f"Digest: {report.digest}\nFiles: {report.directory}")
 
 
 def _has_writes(report: Report) -> bool:

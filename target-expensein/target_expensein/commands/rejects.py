@@ -14,7 +14,7 @@ import simplejson
 
 from target_expensein.apply import Status
 from target_expensein.commands.configuration import config_option, read_config
-from target_expensein.commands.output import PROGRESS, echo_json, in_json, json_option
+from target_expensein.commands.output import PROGRESS, echo, echo_json, echo_lines, in_json, json_option
 from target_expensein.commands.plan import approval_of, approve_option
 from target_expensein.engine import Task
 from target_expensein.filters import Filter
@@ -164,10 +164,10 @@ def retry(ctx: click.Context, file: str, approve: str | None, config: Path | Non
         ]
         echo_json(report.summary() | {"left_out": left_out})
     else:
-        click.echo(report.text(brief=True))
+        echo(report.text(brief=True))
         for line, why in attempt.left_out:
-            click.echo(f"Left out: line {line.number}, {line.item} {in_json(line.reference)}: {why}.")
-        click.echo(f"Files: {report.directory}")
+            echo_lines([f"Left out: line {line.number}, {line.item} {in_json(line.reference)}: {why}."])
+        echo(f"Files: {report.directory}")
     left = attempt.left_out and report.exit_code is ExitCode.DONE
     ctx.exit(int(ExitCode.LEFTOVERS if left else report.exit_code))
 

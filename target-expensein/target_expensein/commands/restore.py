@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from target_expensein.commands.configuration import config_option, open_ledger, read_config
-from target_expensein.commands.output import PROGRESS, echo_json, json_option, time_text
+from target_expensein.commands.output import PROGRESS, echo, echo_json, json_option, time_text
 from target_expensein.commands.plan import approval_of, approve_option
 from target_expensein.ledger import Entry, Ledger, Run
 from target_expensein.report import RunDirectory
@@ -75,7 +75,7 @@ def restore(
         if as_json:
             echo_json({"restored": run.run_id, "run_id": None, "items": {}})
         else:
-            click.echo(f"Run {run.run_id} (mode {run.mode}) wrote nothing, so there is nothing to put back.")
+            echo(f"Run {run.run_id} (mode {run.mode}) wrote nothing, so there is nothing to put back.")
         return
     around = Surroundings(settings, RunDirectory(settings.output_dir), PROGRESS, threading.Event())
     tasks = restore_tasks(settings, entries)
@@ -83,7 +83,7 @@ def restore(
     if as_json:
         echo_json(report.summary() | {"restored": run.run_id})
     else:
-        click.echo(
+        echo(
             f"Restore of run {run.run_id}, mode {run.mode}, begun {time_text(run.began_at)} UTC\n"
             f"{report.text()}\nDigest: {report.digest}\nFiles: {report.directory}"
         )

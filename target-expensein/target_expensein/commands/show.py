@@ -13,11 +13,19 @@ import click
 from target_expensein.apply import Status
 from target_expensein.commands.configuration import config_option, ledger_settings, open_ledger, read_config
 from target_expensein.commands.history import PLAN, WRITTEN, outcome_of
-from target_expensein.commands.output import change_line, echo_json, in_json, json_option, table, time_text
+from target_expensein.commands.output import (
+    change_line,
+    echo_json,
+    echo_lines,
+    in_json,
+    json_option,
+    table,
+    time_text,
+)
 from target_expensein.ledger import Entry, ItemHold, Ledger, Run
 from target_expensein.model import WRITES, Kind
 from target_expensein.reasons import REASONS
-from target_expensein.report import COLUMNS
+from target_expensein.report import COLUMNS, directory_of
 
 LATEST: Final = "latest"
 
@@ -49,7 +57,10 @@ def show(run_id: str, config: Path | None, *, html: bool, as_json: bool) -> None
         run = _find(ledger, run_id)
         entries, holds = ledger.entries(run.run_id), ledger.holds(run.run_id)
     if html:
-        page = (settings.output_dir / run.run_id / "plan.html").absolute()
+        directory = directory_of(settings.output_dir, run.run_id)
+        if directory is None:
+            raise click.ClickException(f"The ledger's run id {run.run_id!r} is none that a run gives itself.")
+        page = (directory / "plan.html").absolute()
         if not page.is_file():
             raise click.ClickException(f"The page of run {run.run_id} is not there (any more): {page}")
         if as_json:
@@ -65,9 +76,9 @@ def show(run_id: str, config: Path | None, *, html: bool, as_json: bool) -> None
             }
         )
     else:
-        click.echo("\n".join((*_heading(run), *_holds(holds), *_sections(entries))))
+        echo_lines([*_heading(run), *_holds(holds), *_sections(entries)])
         if not (entries or holds):
-            click.echo("\nIts details were removed (keep_days)." if run.pruned else "\nIt wrote nothing.")
+            echo_lines(["", "Its details were removed (keep_days)." if run.pruned else "It wrote nothing."])
 
 
 def _find(ledger: Ledger, run_id: str) -> Run:
@@ -87,7 +98,8 @@ def _heading(run: Run) -> Iterator[str]:
         yield f"Used the approval of plan {run.approval}"
     if run.counts:
         rows = [(item, *(counts.get(column, 0) for column in COLUMNS)) for item, counts in run.counts.items()]
-        yield "\n" + table(("", *(_heading_of(column, run.mode) for column in COLUMNS)), rows, texts=1)
+        headings = ("", *(_heading_of(column, run.mode) for column in COLUMNS))
+        yield from ("", *table(headings, rows, texts=1).split("\n"))
 
 
 def _heading_of(column: str, mode: str) -> str:
@@ -97,7 +109,7 @@ def _heading_of(column: str, mode: str) -> str:
 
 def _holds(holds: Sequence[ItemHold]) -> Iterator[str]:
     for hold in holds:
-        yield f"\n{hold.item} HELD: {hold.message} [{hold.reason}]"
+        yield from ("", *f"{hold.item} HELD: {hold.message} [{hold.reason}]".split("\n"))
 
 
 def _sections(entries: Sequence[Entry]) -> Iterator[str]:
@@ -108,7 +120,7 @@ def _sections(entries: Sequence[Entry]) -> Iterator[str]:
 
     for (item, kind), group in groupby(sorted(entries, key=section), key=section):
         members = list(group)
-        yield f"\n{item}, {TITLES[kind]} ({len(members)}):"
+        yield from ("", f"{item}, {TITLES[kind]} ({len(members)}):")
         yield from (f"  {_line(entry)}" for entry in members)
 
 
