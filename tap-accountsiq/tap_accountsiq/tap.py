@@ -24,12 +24,15 @@ from tap_accountsiq.client import AccountsIQ
 from tap_accountsiq.entity_stream import EntityStream
 from tap_accountsiq.soap import Wire
 from tap_accountsiq.streams import STREAMS
+from tap_accountsiq.writer import MessageWriter
 
 
 class TapAccountsIQ(Tap):
     """Singer tap for AccountsIQ (SOAP Integration 2.0): accounts, dimension options, BI codes, tax rates, suppliers."""
 
     name = "tap-accountsiq"
+    message_writer: MessageWriter  # the SDK makes one of the class below
+    message_writer_class = MessageWriter
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SETTINGS
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,

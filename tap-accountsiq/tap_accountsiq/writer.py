@@ -50,7 +50,7 @@ class MessageWriter(GenericSingerWriter[bytes, Message]):
         Raises:
             BrokenPipeError: Nobody reads any more.
         """
-        message = {"type": "RECORD", "stream": stream, "record": record}
+        message: dict[str, Any] = {"type": "RECORD", "stream": stream, "record": record}
         if version is not None:
             message["version"] = version
         message["time_extracted"] = datetime.datetime.now(datetime.UTC)
