@@ -8,7 +8,8 @@ from lxml import etree
 
 from tap_accountsiq import errors
 from tap_accountsiq.document import BODY, Document, doctype_refused, no_envelope
-from tap_accountsiq.soap import HTTP_OK, SOAP_NAMESPACE, Reply, tail
+from tap_accountsiq.soap import HTTP_OK, SOAP_NAMESPACE, Reply
+from tap_accountsiq.spool import tail
 
 HEAD = 4096
 """Bytes in which the root element has to begin."""
