@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk import Stream
 from singer_sdk.helpers.conform import TypeConformanceLevel
+from singer_sdk.mapper import SameRecordTransform
 
 from tap_accountsiq import errors
 from tap_accountsiq.fields import TEXT, Field, JsonSchema, property_schema
@@ -91,6 +93,20 @@ class EntityStream(Stream):
             for each in self.declaration.fields
             if each.name in offered and self.mask[("properties", each.name)]
         ]
+
+    @cached_property
+    def _records_stay_as_they_are(self) -> bool:
+        """Whether neither stream maps nor flattening have a say in this stream's records."""
+        first, *more = self.stream_maps
+        return type(first) is SameRecordTransform and not first.flattening_enabled and not more
+
+    def _write_record_message(self, record: Record) -> None:
+        """Write a record, on the shortest way when the SDK has nothing left to do: see `writer`."""
+        if self._records_stay_as_they_are:
+            self._accountsiq_tap.message_writer.write_record(self.name, record, self._stream_version)
+            self.state_manager.is_flushed = False
+        else:
+            super()._write_record_message(record)
 
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """Read one entity; after the last one, say that the stream is complete if it is (R32).

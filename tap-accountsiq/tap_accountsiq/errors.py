@@ -110,6 +110,14 @@ class SpoolFailure(AccountsIQError):
     """The answer cannot be stored on this machine."""
 
 
+class AnswerTooLarge(AccountsIQError):
+    """The answer is larger than `max_answer_megabytes`."""
+
+
+class AnswerTooSlow(AccountsIQError):
+    """The answer came, but was not complete within `answer_timeout`; another try would not be quicker."""
+
+
 # --- the answer as a message ------------------------------------------------------------------------------------------
 
 

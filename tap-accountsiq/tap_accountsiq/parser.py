@@ -5,15 +5,15 @@ Elements are matched by namespace, never by prefix. Memory stays flat: what has 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from typing import IO, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from lxml import etree
 
-from tap_accountsiq import errors
+from tap_accountsiq import errors, message
+from tap_accountsiq.document import BODY, Document
 from tap_accountsiq.fields import Field
-from tap_accountsiq.soap import HTTP_OK, NAMESPACE, SOAP_NAMESPACE, XSI_NAMESPACE, Reply, tail
+from tap_accountsiq.soap import NAMESPACE, XSI_NAMESPACE, Reply
 from tap_accountsiq.streams import ENTITY, StreamDeclaration
 
 Columns: TypeAlias = "dict[str, Field | Columns]"
@@ -21,19 +21,11 @@ Columns: TypeAlias = "dict[str, Field | Columns]"
 
 Record = dict[str, Any]
 
-HEAD = 4096
-"""Bytes in which the root element has to begin."""
+IN_RESULT, IN_LIST = 3, 4
+"""Depths below the envelope: of what stands in ``{Operation}Result``, and in the ``Result`` within it."""
 
-HTTP_TOO_MANY_REQUESTS = 429
-HTTP_SERVER_ERROR = 500
-
-_REPORT = "Report this to the tap's authors: the service's contract may have changed."
-_PROLOG = re.compile(rb"(\xef\xbb\xbf)?\s*((<\?.*?\?>|<!--.*?-->)\s*)*", re.DOTALL)
-_HTML = re.compile(rb"<(!doctype\s+)?html", re.IGNORECASE)
-_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_ENVELOPE = re.compile(rb"<([\w.-]+:)?Envelope[\s>]")
-_ENVELOPE_END = re.compile(rb"</([\w.-]+:)?Envelope\s*>(\s*<!--.*?-->)*$", re.DOTALL)
-_CODE = re.compile(r"[A-Z0-9_]{5,}")
+FEW = 20
+"""Up to so many columns it is quicker to ask libxml2 for the wanted children than to look at each."""
 
 
 def _name(local: str) -> str:
@@ -41,8 +33,14 @@ def _name(local: str) -> str:
 
 
 _STATUS, _ERROR_CODE, _ERROR_MESSAGE = _name("Status"), _name("ErrorCode"), _name("ErrorMessage")
-_FAULT = f"{{{SOAP_NAMESPACE}}}Fault"
 _NIL = f"{{{XSI_NAMESPACE}}}nil"
+_TRUE = frozenset({"true", "1"})
+
+
+def _document(reply: Reply, operation: str) -> Document:
+    """Return the walk to the list, or to the values, of an operation's answer."""
+    path = (BODY, *map(_name, (f"{operation}Response", f"{operation}Result", "Result")))
+    return Document(reply.body, path, whole=reply.whole)
 
 
 def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str, str]:
@@ -59,25 +57,28 @@ def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str,
     Raises:
         AccountsIQError: There is no such answer in the reply. An in-band failure does not raise.
     """
-    wanted = {_name(name): name for name in (*names, "Status", "ErrorCode", "ErrorMessage")}
-    result = _name(f"{operation}Result")
+    wanted = {_name(name): (IN_LIST, name) for name in names} | {
+        _name(name): (IN_RESULT, name) for name in ("Status", "ErrorCode", "ErrorMessage")
+    }
     values: dict[str, str] = {}
-    with reply.body as body:
-        _check_message(reply)
-        for element in _elements(body, [*wanted, result, _FAULT]):
-            if element.tag == result:
-                return values
-            if element.tag == _FAULT:
-                raise _fault(element)
-            values[wanted[str(element.tag)]] = element.text or ""
-    raise _unexpected(operation)
+    with reply.body:
+        message.check(reply)
+        for depth, element in _document(reply, operation).walk():
+            if element.tag == message.FAULT:
+                raise message.fault(element)
+            level, name = wanted.get(str(element.tag), (None, ""))
+            if depth == level:
+                values[name] = element.text or ""
+    if not values:
+        raise _unexpected(operation)
+    return values
 
 
 class RowReader:
     """The answer to a read of a list: good (``Status`` is ``Success``) once it exists, read once.
 
     A read is complete only when `records` came to its end without an exception: only then was the document
-    well-formed to its end, with the list and the envelope closed.
+    well-formed to its end, with the list and the envelope closed, and nothing in it contradicted the ``Success``.
 
     Args:
         reply: What came over the wire; closed by `close`.
@@ -92,13 +93,11 @@ class RowReader:
         """See the class."""
         self._operation = operation
         self._body = reply.body
-        self._result = _name(f"{operation}Result")
         self._row = _name(row)
         try:
-            _check_message(reply)
-            self._elements = _elements(
-                reply.body, [_STATUS, _ERROR_CODE, _ERROR_MESSAGE, self._row, self._result, _FAULT]
-            )
+            message.check(reply)
+            self._document = _document(reply, operation)
+            self._elements = self._document.walk()
             self._check_status()
         except BaseException:
             self.close()
@@ -111,19 +110,37 @@ class RowReader:
     def _check_status(self) -> None:
         """Read up to ``Status``, which comes before the rows; when it is no success, up to the reason."""
         said: dict[str, str] = {}
-        for element in self._elements:
-            parent = element.getparent()
-            if element.tag == _FAULT:
-                raise _fault(element)
-            if element.tag in {self._result, self._row}:
+        for depth, element in self._elements:
+            if element.tag == message.FAULT:
+                raise message.fault(element)
+            if depth == IN_LIST:
                 break
-            if parent is not None and parent.tag == self._result:
+            if depth == IN_RESULT:
                 said[str(element.tag)] = element.text or ""
                 if said.get(_STATUS) == "Success":
                     return
         if _STATUS not in said:
             raise _unexpected(self._operation)
         raise errors.from_code(said.get(_ERROR_CODE), said.get(_ERROR_MESSAGE), said[_STATUS])
+
+    def _rows(self) -> Iterator[etree._Element]:
+        """Yield the entries of the list, and refuse an answer that is more than one list.
+
+        Raises:
+            AccountsIQError: Something stands where it makes the list doubtful: a Fault, a second status, a row elsewhere.
+        """
+        for depth, element in self._elements:
+            if depth == IN_LIST:
+                if element.tag == self._row:
+                    yield element
+            elif element.tag == message.FAULT:
+                raise message.fault(element)
+            elif element.tag == self._row or (depth == IN_RESULT and element.tag == _STATUS):
+                raise errors.UnexpectedAnswer(
+                    f"The answer holds {etree.QName(element).localname} where the contract has none, "
+                    "so the list may not be what it seems.",
+                    message.REPORT,
+                )
 
     def records(self, declaration: StreamDeclaration, names: Iterable[str], entity: str) -> Iterator[Record]:
         """Read the rows, one after the other.
@@ -149,30 +166,25 @@ class RowReader:
         }
         columns, inner = _columns(fields, declaration.repeat)
         inner_path = "/".join(_name(step) for step in (declaration.repeat or "").split("/"))
-        number = 0
-        for element in self._elements:
-            if element.tag == self._row:
-                number += 1
-                try:
-                    if element.get(_NIL) not in {"true", "1"}:
-                        record = blank.copy()
-                        _fill(record, element, columns)
-                        if declaration.repeat is None:
-                            yield record
-                        else:
-                            for part in element.iterfind(inner_path):
-                                if part.get(_NIL) not in {"true", "1"}:
-                                    repeated = record.copy()
-                                    _fill(repeated, part, inner)
-                                    yield repeated
-                except ValueError as error:
-                    raise errors.UnreadableValue(
-                        f"Row {number} of the answer holds a value that does not fit its type: {error}.",
-                        "Correct the record in AccountsIQ, or deselect the field.",
-                    ) from error
-                _forget(element)
-            elif element.tag == _FAULT:
-                raise _fault(element)
+        for element in self._rows():
+            if element.get(_NIL) in _TRUE:
+                continue
+            try:
+                record = blank.copy()
+                _fill(record, element, columns)
+                if declaration.repeat is None:
+                    yield record
+                    continue
+                for part in element.iterfind(inner_path):
+                    if part.get(_NIL) not in _TRUE:
+                        repeated = record.copy()
+                        _fill(repeated, part, inner)
+                        yield repeated
+            except ValueError as error:
+                raise errors.UnreadableValue(
+                    f"Row {self._document.row} of the answer holds a value that does not fit its type: {error}.",
+                    "Correct the record in AccountsIQ, or deselect the field.",
+                ) from error
 
 
 def _columns(fields: Iterable[Field], repeat: str | None) -> tuple[Columns, Columns]:
@@ -197,8 +209,8 @@ def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
     Raises:
         ValueError: A text does not fit its type; the message names the element.
     """
-    for child in element:
-        column = columns.get(str(child.tag))
+    for child in element.iterchildren(*columns) if len(columns) <= FEW else element:
+        column = columns.get(child.tag)
         if column is None:
             continue
         if isinstance(column, dict):
@@ -206,7 +218,7 @@ def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
             continue
         text = child.text
         if text is None:
-            if child.get(_NIL) in {"true", "1"}:
+            if child.get(_NIL) in _TRUE:
                 continue
             text = ""
         try:
@@ -216,137 +228,8 @@ def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
             raise ValueError(msg) from error
 
 
-def _forget(element: etree._Element) -> None:
-    """Drop an element that has been read, and whatever stands before it."""
-    element.clear()
-    parent = element.getparent()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]
-
-
-def _elements(body: IO[bytes], tags: list[str]) -> Iterator[etree._Element]:
-    """Yield the elements with these names as they end.
-
-    The document has no DOCTYPE (see `_check_message`). Entities are not resolved, nothing is fetched, comments and processing instructions are left out.
-
-    Raises:
-        BrokenXml: The document is not well-formed.
-    """
-    parsing = etree.iterparse(
-        body,
-        events=("end",),
-        tag=tags,
-        resolve_entities=False,
-        load_dtd=False,
-        no_network=True,
-        remove_comments=True,
-        remove_pis=True,
-        collect_ids=False,
-        huge_tree=True,  # a list of suppliers may be hundreds of megabytes; rows are dropped as they are read
-    )
-    try:
-        for _, element in parsing:
-            yield element
-    except etree.XMLSyntaxError as error:
-        raise errors.BrokenXml(
-            "The answer is not well-formed XML.",
-            "Try again later; if it stays so, report it to AccountsIQ's support.",
-            words=str(error),
-        ) from error
-
-
-def _check_message(reply: Reply) -> None:
-    """See whether a reply can be a good SOAP answer at all.
-
-    Raises:
-        AccountsIQError: By its HTTP status, or by how the body begins and ends.
-    """
-    head = reply.body.read(HEAD)
-    reply.body.seek(0)
-    start = head[_match_end(_PROLOG, head) :]
-    html = bool(_HTML.match(start))
-    if reply.status != HTTP_OK:
-        raise _http_error(reply, start, html=html)
-    if not head:
-        raise errors.EmptyAnswer(
-            "The answer is empty.", "Check region or api_url; if they are right, try again later."
-        )
-    if html:
-        raise errors.HtmlAnswer(
-            "The answer is a web page, not a SOAP message.",
-            "Check region or api_url; a proxy or a maintenance page may be in the way.",
-            words=_title(start),
-        )
-    if start[:9].upper() == b"<!DOCTYPE":
-        raise errors.DoctypeRefused(
-            "The answer carries a DOCTYPE, which a SOAP message must not have.",
-            "Check region or api_url: this is not the service, or somebody stands between you and it.",
-        )
-    if not start.startswith(b"<"):
-        raise errors.BrokenXml(
-            "The answer is not XML.",
-            "Check region or api_url; if they are right, report it to AccountsIQ's support.",
-        )
-    if not _ENVELOPE.match(start):  # nothing but the prolog stands before it, so a DOCTYPE cannot hide
-        raise errors.UnexpectedAnswer("The answer is XML, but no SOAP envelope.", "Check region or api_url.")
-    if reply.whole and not _ENVELOPE_END.search(tail(reply.body)):
-        raise errors.TruncatedAnswer("The end of the answer is missing.", "Try again later.")
-
-
-def _match_end(pattern: re.Pattern[bytes], text: bytes) -> int:
-    found = pattern.match(text)
-    return found.end() if found else 0
-
-
-def _http_error(reply: Reply, start: bytes, *, html: bool) -> errors.AccountsIQError:
-    """Return the error for an HTTP status other than 200, with the SOAP Fault in its body if there is one."""
-    if _ENVELOPE.match(start):
-        try:
-            for element in _elements(reply.body, [_FAULT]):
-                return _fault(element)
-        except errors.BrokenXml:
-            pass  # the status says enough
-    words = _title(start) if html else None
-    if reply.status == HTTP_TOO_MANY_REQUESTS:
-        return errors.Throttled(
-            "The service is limiting the number of calls (HTTP 429).",
-            "Try again later, and see whether another program uses the same application at the same time.",
-            words=words,
-        )
-    if reply.status >= HTTP_SERVER_ERROR:
-        return errors.ServerFailure(
-            f"The service or a gateway before it is out of order (HTTP {reply.status}).",
-            "Try again later.",
-            words=words,
-        )
-    return errors.HttpFailure(
-        f"The server refuses the request (HTTP {reply.status}).",
-        "Check region or api_url, and whether a proxy or firewall is in the way.",
-        words=words,
-    )
-
-
-def _fault(element: etree._Element) -> errors.AccountsIQError:
-    """Return the error for a SOAP Fault: by a known code anywhere in it, else by whom it blames."""
-    text = " ".join("".join(map(str, element.itertext())).split())
-    code = next((each for each in _CODE.findall(text) if each in errors.CODES), None)
-    string = (element.findtext("faultstring") or text).strip()
-    if code:
-        return errors.from_code(code, string)
-    if (element.findtext("faultcode") or "").rpartition(":")[2].startswith("Client"):
-        return errors.RequestRefused(
-            "The service does not accept the request (SOAP Fault).", _REPORT, words=string
-        )
-    return errors.ServiceFault("The service failed inside (SOAP Fault).", "Try again later.", words=string)
-
-
-def _title(page: bytes) -> str | None:
-    found = _TITLE.search(page)
-    return found.group(1).decode("utf-8", "replace") if found else None
-
-
 def _unexpected(operation: str) -> errors.UnexpectedAnswer:
     return errors.UnexpectedAnswer(
         f"The answer does not hold what the contract promises ({operation}Result with a Status).",
-        f"Check region or api_url. {_REPORT}",
+        f"Check region or api_url. {message.REPORT}",
     )

@@ -71,6 +71,23 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Seconds to wait for the service to begin its answer, and for each further part of it.",
     ),
     th.Property(
+        "answer_timeout",
+        th.IntegerType,
+        default=3600,
+        title="Answer time-out",
+        description="Seconds for the whole body of one answer, however steadily it trickles.",
+    ),
+    th.Property(
+        "max_answer_megabytes",
+        th.IntegerType,
+        default=4000,
+        title="Largest answer",
+        description=(
+            "Megabytes that one answer may have after decompression, as protection of this machine's disk. "
+            "100,000 suppliers with every field filled are about 220."
+        ),
+    ),
+    th.Property(
         "user_agent",
         th.StringType,
         title="User agent",
@@ -115,6 +132,8 @@ CURES = {
     "client_secret": "Copy the Client Secret from the Integration Application in AccountsIQ.",
     "entities": 'Give a list with at least one entity id, such as ["ACME_UK"].',
     "request_timeout": "Give a whole number of seconds, at least 1.",
+    "answer_timeout": "Give a whole number of seconds, at least 1.",
+    "max_answer_megabytes": "Give a whole number of megabytes, at least 1.",
     "user_agent": "Give printable ASCII characters on one line, or remove it.",
     "ca_bundle": "Give the path of a file with certificates in PEM format, or remove it.",
     "exclude_expense_suppliers": "Set it to true or false.",
@@ -191,8 +210,11 @@ def _beyond_types(config: Mapping[str, Any]) -> list[tuple[str, str]]:
         elif _NOT_IN_XML.search(config[name]):
             wrong.append((name, "holds a control character."))
     wrong += [("entities", fault) for fault in _entity_faults(config["entities"])]
-    if config["request_timeout"] < 1:
-        wrong.append(("request_timeout", "is too short."))
+    wrong += [
+        (name, "is too small.")
+        for name in ("request_timeout", "answer_timeout", "max_answer_megabytes")
+        if config[name] < 1
+    ]
     if "user_agent" in config and not _PRINTABLE.fullmatch(config["user_agent"]):
         wrong.append(("user_agent", "is empty or holds characters that a header cannot carry."))
     if "ca_bundle" in config:

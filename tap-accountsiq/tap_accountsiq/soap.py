@@ -1,15 +1,15 @@
 """The wire: an envelope out, the answer spooled whole before anybody reads it.
 
 Spooling means that a slow consumer never holds the service's connection open, that a broken download is repeated
-before a single record has left, and that memory does not grow with the list. The file has no name on disk, so that
-nothing is left behind, not even by a crash.
+before a single record has left, and that memory does not grow with the list.
 """
 
 from __future__ import annotations
 
 import datetime
 import email.utils
-import tempfile
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ import urllib3.exceptions
 from lxml import etree
 
 from tap_accountsiq import errors
+from tap_accountsiq.spool import Limits, spool
 
 if TYPE_CHECKING:
     from tap_accountsiq.streams import Arguments
@@ -32,16 +33,13 @@ XSI_NAMESPACE = "http://www.w3.org/2001/XMLSchema-instance"
 LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 """The hosts for which http is allowed, and which are never reached through a proxy."""
 
-MEMORY_LIMIT = 4 * 1024 * 1024
-"""Bytes of an answer that stay in memory; what is longer goes to an unnamed temporary file."""
-
 ERROR_BODY_LIMIT = 64 * 1024
 """Bytes that are read of an answer that is only looked at: an error, or the head of a list."""
 
-CHUNK = 64 * 1024
-TAIL = 512
 MAX_RETRY_AFTER = 300.0
 """Seconds; a service that asks for a longer pause is asked again after this one."""
+
+_SECONDS = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?")
 
 HTTP_OK = 200
 REDIRECTS = range(300, 400)
@@ -111,15 +109,15 @@ class Wire:
 
     Args:
         url: Address of the service.
-        timeout: Seconds to wait for the connection, and for each further part of an answer.
+        limits: What an answer may cost.
         user_agent: How the tap introduces itself.
         ca_bundle: PEM file with the certificates to trust instead of the usual ones, or ``None``.
     """
 
-    def __init__(self, url: str, *, timeout: float, user_agent: str, ca_bundle: str | None) -> None:
+    def __init__(self, url: str, *, limits: Limits, user_agent: str, ca_bundle: str | None) -> None:
         """See the class."""
         self._url = url
-        self._timeout = timeout
+        self._limits = limits
         self._session = requests.Session()
         # Nothing from the environment but the proxies: neither REQUESTS_CA_BUNDLE (which could switch the
         # verification to other certificates) nor .netrc (which would add credentials).
@@ -159,7 +157,7 @@ class Wire:
                 self._url,
                 data=envelope(operation, arguments, credentials),
                 headers={"Content-Type": "text/xml; charset=utf-8", "SOAPAction": NAMESPACE + operation},
-                timeout=self._timeout,
+                timeout=self._limits.silence,
                 allow_redirects=False,
                 stream=True,
             ) as response:
@@ -172,63 +170,41 @@ class Wire:
                     )
                 if response.status_code != HTTP_OK:
                     limit = ERROR_BODY_LIMIT
-                body, whole = _spool(response, limit)
-                return Reply(response.status_code, body, whole, retry_after(response))
+                body, whole = spool(response, self._limits, limit)
+                return Reply(response.status_code, body, whole, retry_after(response.headers))
         except requests.RequestException as error:
-            raise _named(error, urlsplit(self._url).hostname or "", self._timeout) from error
+            raise _named(error, urlsplit(self._url).hostname or "", self._limits.silence) from error
 
 
-def _spool(response: requests.Response, limit: int | None) -> tuple[IO[bytes], bool]:
-    """Copy a body, decoded, into memory or an unnamed file. Returns it rewound, and whether it is whole."""
-    body = tempfile.SpooledTemporaryFile(max_size=MEMORY_LIMIT)  # noqa: SIM115 - closed by the reader
-    size = 0
-    try:
-        for chunk in response.iter_content(CHUNK):
-            _store(chunk, body)
-            size += len(chunk)
-            if limit is not None and size >= limit:
-                break
-    except BaseException:
-        body.close()
-        raise
-    body.seek(0)
-    return body, limit is None or size < limit
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the pause that an answer asks for, as seconds or as a date.
 
+    A date is compared with the answer's own ``Date``, so that a clock that is wrong, here or there, does not matter.
 
-def _store(chunk: bytes, body: IO[bytes]) -> None:
-    try:
-        body.write(chunk)
-    except OSError as error:
-        raise errors.SpoolFailure(
-            f"The answer could not be stored in {tempfile.gettempdir()}: {error.strerror or error}.",
-            "Make room there, or point TMPDIR at a directory with more.",
-        ) from error
+    Args:
+        headers: The answer's headers, whatever the case of their names.
 
-
-def tail(body: IO[bytes]) -> bytes:
-    """Return the last bytes of a spooled body without trailing white space, and rewind it."""
-    end = body.seek(0, 2)
-    body.seek(max(0, end - TAIL))
-    last = body.read().rstrip()
-    body.seek(0)
-    return last
-
-
-def retry_after(response: requests.Response) -> float | None:
-    """Return the seconds of the header ``Retry-After`` (a number or a date), at most `MAX_RETRY_AFTER`."""
-    value = response.headers.get("Retry-After", "").strip()
-    if not value:
+    Returns:
+        Seconds, at most `MAX_RETRY_AFTER`; None when there is no such header or no sense in it, or when the date is past.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if _SECONDS.fullmatch(value):
+        return min(float(value), MAX_RETRY_AFTER)
+    until = _moment(value)
+    if until is None:
         return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            moment = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = (moment - datetime.datetime.now(datetime.UTC)).total_seconds()
-    # "nan" compares false with everything and falls back to the tap's own pause
+    now = _moment(headers.get("Date", "")) or datetime.datetime.now(datetime.UTC)
+    seconds = (until - now).total_seconds()
     return min(seconds, MAX_RETRY_AFTER) if seconds >= 0 else None
+
+
+def _moment(value: str) -> datetime.datetime | None:
+    """Read the date of a header; one without a zone is taken as UTC."""
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

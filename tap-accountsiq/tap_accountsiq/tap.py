@@ -23,13 +23,17 @@ from tap_accountsiq import check, errors, settings
 from tap_accountsiq.client import AccountsIQ
 from tap_accountsiq.entity_stream import EntityStream
 from tap_accountsiq.soap import Wire
+from tap_accountsiq.spool import MEGABYTE, Limits
 from tap_accountsiq.streams import STREAMS
+from tap_accountsiq.writer import MessageWriter
 
 
 class TapAccountsIQ(Tap):
     """Singer tap for AccountsIQ (SOAP Integration 2.0): accounts, dimension options, BI codes, tax rates, suppliers."""
 
     name = "tap-accountsiq"
+    message_writer: MessageWriter  # the SDK makes one of the class below
+    message_writer_class = MessageWriter
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SETTINGS
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
@@ -52,7 +56,11 @@ class TapAccountsIQ(Tap):
         """The service, under the settings; made, and signed in to, when it is first needed."""
         wire = Wire(
             settings.address(self.config),
-            timeout=self.config["request_timeout"],
+            limits=Limits(
+                silence=self.config["request_timeout"],
+                duration=self.config["answer_timeout"],
+                size=self.config["max_answer_megabytes"] * MEGABYTE,
+            ),
             user_agent=self.config.get("user_agent") or f"{self.name}/{metadata.version(self.name)}",
             ca_bundle=self.config.get("ca_bundle"),
         )

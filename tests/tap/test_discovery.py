@@ -166,6 +166,8 @@ def test_about_describes_every_setting(tap: Tap) -> None:
         "client_secret",
         "entities",
         "request_timeout",
+        "answer_timeout",
+        "max_answer_megabytes",
         "user_agent",
         "ca_bundle",
         "exclude_expense_suppliers",

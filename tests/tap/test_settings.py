@@ -65,7 +65,15 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "an entity twice": ({"entities": ["A", "B", "A"]}, "entities: names A more than once."),
     "no time at all": (
         {"request_timeout": 0},
-        "request_timeout: is too short. Give a whole number of seconds",
+        "request_timeout: is too small. Give a whole number of seconds",
+    ),
+    "no time for an answer": (
+        {"answer_timeout": 0},
+        "answer_timeout: is too small. Give a whole number of seconds",
+    ),
+    "no room for an answer": (
+        {"max_answer_megabytes": -1},
+        "max_answer_megabytes: is too small. Give a whole number of megabytes",
     ),
     "a time that is none": (
         {"request_timeout": "soon"},
@@ -97,6 +105,8 @@ def test_good_settings_are_accepted_and_defaults_filled_in() -> None:
     config = {**GOOD, "user_agent": None}
     assert problems(config, SETTINGS) == []
     assert config["request_timeout"] == 300
+    assert config["answer_timeout"] == 3600
+    assert config["max_answer_megabytes"] == 4000
     assert config["emit_activate_version_messages"] is True
     assert "user_agent" not in config, "null is the same as not set"
 

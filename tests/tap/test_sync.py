@@ -328,11 +328,11 @@ def test_a_stream_that_fails_for_one_entity_is_not_complete_and_the_rest_goes_on
 
 
 def test_a_list_that_breaks_in_the_middle_is_not_complete_r32(service: Service, tap: Tap) -> None:
-    whole = rows("GetTaxCodeList", *(f"<Tax><Code>{n}</Code></Tax>" for n in range(3000)))
-    service.replies["GetTaxCodeList"] = [Reply(whole.replace("<Code>2999</Code>", "<Code>2999</Kode>"))]
+    whole = rows("GetTaxCodeList", *(f"<Tax><Code>{n}</Code></Tax>" for n in range(30_000)))
+    service.replies["GetTaxCodeList"] = [Reply(whole.replace("<Code>29999</Code>", "<Code>29999</Kode>"))]
     done = tap(service.settings())
     assert done.code == 1
-    assert 0 < len(done.records("tax_rates")) < 3000
+    assert 0 < len(done.records("tax_rates")) < 30_000
     assert "tax_rates" not in done.complete
     assert "not well-formed XML" in done.errors[0]
 
