@@ -1,9 +1,9 @@
 # Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-reset test lint format clean
+.PHONY: help install demo demo-reset test fuzz-contract lint format clean
 
 help:  ## show this list
-	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
 
 install:  ## install the pinned requirements and the three packages
 	@scripts/bootstrap
@@ -16,6 +16,9 @@ demo-reset:  ## forget what earlier demos left in the emulated services
 
 test: install  ## run all tests
 	@.venv/bin/pytest -q -n auto --dist worksteal
+
+fuzz-contract: install  ## fuzz the emulated ExpenseIn from its own OpenAPI document (EXAMPLES=200 for each operation)
+	@CONTRACT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) .venv/bin/pytest -q -n auto tests/sandbox/test_contract_fuzz.py
 
 lint: install  ## check format, rules and types
 	@.venv/bin/ruff format --check .

@@ -393,6 +393,15 @@ def test_a_hand_edit_makes_an_etag_stale(box: Sandbox, api: Api) -> None:
     assert refusal(stale) == (412, "precondition_failed")
 
 
+def test_a_precondition_does_not_count_where_the_answer_is_no_anyway(box: Sandbox, api: Api) -> None:
+    """As RFC 9110 has it: a client must not take a wrong body for a stale one and read again for ever."""
+    box.configure(expensein={"etag": True})
+    path, stale = api.post("departments", json=new("departments")).headers["Location"], {"If-Match": '"old"'}
+    assert refusal(api.put(path, json={}, headers=stale)) == (422, "validation_failed")
+    assert refusal(api.put(path, json={"nothing": 1}, headers=stale)) == (400, "unknown_field")
+    assert refusal(api.put(path, json=new("departments"), headers=stale)) == (412, "precondition_failed")
+
+
 # Lists
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sandbox.expensein.fields import COLLECTIONS, Collection
-from sandbox.expensein.paging import PARAMETERS
+from sandbox.expensein.paging import MOST, PARAMETERS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _ID_SCHEMAS = {"string": {"type": "string"}, "number": {"type": "integer"}}
 _ERRORS = {
@@ -23,6 +23,21 @@ _ERRORS = {
     "429": "Too many requests; see Retry-After.",
 }
 _READ_ERRORS = ("401", "403", "404", "429")
+_HEADERS = {
+    "ETag": {
+        "description": "The object's version, for If-Match.",
+        "required": True,
+        "schema": {"type": "string"},
+    },
+    "Link": {"description": "The next page, if there is one.", "schema": {"type": "string"}},
+    "Location": {"description": "Path of the object.", "required": True, "schema": {"type": "string"}},
+    "Retry-After": {
+        "description": "Seconds to wait.",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+}
+_ERROR_HEADERS = {"412": ("ETag",), "429": ("Retry-After",)}
 
 
 def document(url: str, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -106,16 +121,19 @@ def _schemas(collection: Collection, settings: Mapping[str, Any]) -> dict[str, A
         f"{collection.singular}Replace": {
             "type": "object",
             "description": "Replaces the object: a field that is left out becomes its default, which is empty. "
-            "Fields beyond these are accepted when the object already has them.",
+            "The id cannot change. A field beyond these is accepted only where the object has it already.",
             "required": required,
             "properties": identifier | empties,
+            "additionalProperties": False,
         },
     } | (
         {
             f"{collection.singular}Merge": {
                 "type": "object",
-                "description": "Changes the given fields only.",
+                "description": "Changes the given fields only. The id cannot change. "
+                "A field beyond these is accepted only where the object has it already.",
                 "properties": identifier | fields,
+                "additionalProperties": False,
             }
         }
         if settings["patch"]
@@ -136,64 +154,81 @@ def _json_content(schema: Mapping[str, Any]) -> dict[str, Any]:
     return {"application/json": {"schema": schema}}
 
 
-def _responses(good: Mapping[str, Any], *errors: str) -> dict[str, Any]:
-    bad = {
-        status: {"description": _ERRORS[status], "content": _json_content(_reference("Error"))}
-        for status in errors
+def _answer(description: str, schema: Mapping[str, Any], headers: Iterable[str] = ()) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": description, "content": _json_content(schema)}
+    declared = {name: _HEADERS[name] for name in headers}
+    return answer | ({"headers": declared} if declared else {})
+
+
+def _refusals(*statuses: str) -> dict[str, Any]:
+    return {
+        status: _answer(_ERRORS[status], _reference("Error"), _ERROR_HEADERS.get(status, ()))
+        for status in statuses
     }
-    return {**good, **bad}
 
 
 def _collection_path(collection: Collection, settings: Mapping[str, Any]) -> dict[str, Any]:
     listed: dict[str, Any] = {"type": "array", "items": _reference(collection.singular)}
+    linked = settings["paging"] == "link"
     if settings["envelope"] is not None:
         members = {settings["envelope"]: listed}
-        if settings["paging"] == "link":
+        if linked:
             members["next"] = {"type": ["string", "null"]}
         listed = {"type": "object", "required": list(members), "properties": members}
+    links = ("Link",) if linked and settings["envelope"] is None else ()
     path = {
         "get": {
             "summary": f"List {collection.name}",
             "parameters": [
-                {"name": name, "in": "query", "schema": {"type": "integer", "minimum": least}}
+                {
+                    "name": name,
+                    "in": "query",
+                    "schema": {"type": "integer", "minimum": least, "maximum": MOST},
+                }
                 for name, _, least in PARAMETERS[settings["paging"]]
             ],
-            "responses": _responses(
-                {"200": {"description": "The list.", "content": _json_content(listed)}}, "400", *_READ_ERRORS
-            ),
+            "responses": {"200": _answer("The list.", listed, links)} | _refusals("400", *_READ_ERRORS),
         }
     }
     if collection.write_permission:
-        made = {"201": {"description": "Made.", "content": _json_content(_reference(collection.singular))}}
+        headers = ("Location", *_version_headers(settings))
         path["post"] = {
             "summary": f"Make one of {collection.name}",
-            "requestBody": {
-                "required": True,
-                "content": _json_content(_reference(f"{collection.singular}Create")),
-            },
-            "responses": _responses(made, "400", *_READ_ERRORS, "409", "415", "422"),
+            "requestBody": _body(f"{collection.singular}Create"),
+            "responses": {"201": _answer("Made.", _reference(collection.singular), headers)}
+            | _refusals("400", *_READ_ERRORS, "409", "415", "422"),
         }
     return path
 
 
 def _object_path(collection: Collection, settings: Mapping[str, Any]) -> dict[str, Any]:
-    found = {"200": {"description": "The object.", "content": _json_content(_reference(collection.singular))}}
+    versions = _version_headers(settings)
+    found = {"200": _answer("The object.", _reference(collection.singular), versions)}
     path: dict[str, Any] = {
         "parameters": [
             {"name": "id", "in": "path", "required": True, "schema": _ID_SCHEMAS[settings["id_type"]]}
         ],
-        "get": {"summary": f"Read one of {collection.name}", "responses": _responses(found, *_READ_ERRORS)},
+        "get": {
+            "summary": f"Read one of {collection.name}",
+            "responses": found | _refusals(*_READ_ERRORS),
+        },
     }
     verbs = {"put": "Replace"} | ({"patch": "Merge"} if settings["patch"] else {})
     for verb, schema in verbs.items() if collection.write_permission else ():
         path[verb] = {
             "summary": f"{schema} one of {collection.name}",
-            "requestBody": {
-                "required": True,
-                "content": _json_content(_reference(f"{collection.singular}{schema}")),
-            },
-            "responses": _responses(found, "400", *_READ_ERRORS, "409", "412", "415", "422"),
+            "requestBody": _body(f"{collection.singular}{schema}"),
+            "responses": found | _refusals("400", *_READ_ERRORS, "409", "415", "422"),
         }
-        if settings["etag"]:
+        if versions:
             path[verb]["parameters"] = [{"name": "If-Match", "in": "header", "schema": {"type": "string"}}]
+            path[verb]["responses"] |= _refusals("412")
     return path
+
+
+def _version_headers(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    return ("ETag",) if settings["etag"] else ()
+
+
+def _body(schema: str) -> dict[str, Any]:
+    return {"required": True, "content": _json_content(_reference(schema))}

@@ -17,6 +17,8 @@ PARAMETERS: dict[str, tuple[tuple[str, int | None, int], ...]] = {
     "offset": (("offset", 0, 0), ("limit", None, 1)),
     "link": (("cursor", 0, 0),),
 }
+#: The largest value of any of them.
+MOST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ def page_of(settings: Mapping[str, Any], query: Mapping[str, str]) -> Page:
         The page.
 
     Raises:
-        ApiError: 400 when a parameter is no whole number or too small.
+        ApiError: 400 when a parameter is no whole number, too small or too large.
     """
     style, size = settings["paging"], settings["page_size"]
     values = {name: _whole(query, name, default, least) for name, default, least in PARAMETERS[style]}
@@ -63,7 +65,7 @@ def _whole(query: Mapping[str, str], name: str, default: int | None, least: int)
     text = query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit()) or int(text) < least or int(text) >= 2**31:
-        message = f"The query parameter {name} must be a whole number, {least} or more."
+    if not (text.isascii() and text.isdigit()) or int(text) < least or int(text) > MOST:
+        message = f"The query parameter {name} must be a whole number from {least} to {MOST}."
         raise ApiError(400, "malformed_request", message)
     return int(text)

@@ -208,9 +208,11 @@ class ExpenseIn:
         body = await _body(request)
         # From here on nothing waits, so no other request comes between the look and the write.
         row = self._get(request, collection)
-        self._match(request, row)
         fields = judge(collection, body, loads(self.present(row)), self._settings["max_name_length"])
         self._keep_unique(collection, fields, own=row.number)
+        self._match(
+            request, row
+        )  # last: a precondition does not count where the answer is no anyway (RFC 9110)
         return self._object(self._store.replace_live(collection.name, row.number, fields))
 
     def _get(self, request: web.Request, collection: Collection) -> LiveRow:
