@@ -81,14 +81,8 @@ ABSENT = {"PartialReclaimRate": "0"}
 
 def supplier(code: str, name: str, **fields: str | None) -> dict[str, Any]:
     """Make a supplier with a value in every field that is compared."""
-    others = {
-        "IsActive": True,
-        "AreaID": None,
-        "CreditLimit": "0.00",
-        "DiscountRate": "0",
-        "CreationDate": None,
-    }
-    return {"Code": code, "Name": name, **others, **fields}
+    others = {"IsActive": True, "AreaID": None, "CreditLimit": "0.00", "DiscountRate": "0"}
+    return {"Code": code, "Name": name, **others, "CreationDate": "2020-01-31T13:30:00", **fields}
 
 
 ODD_SUPPLIERS = (
