@@ -22,9 +22,18 @@ from sandbox.testing import Sandbox
 
 ROOT = Path(__file__).parents[2]
 ENTITY = "ONE"
+UV = shutil.which("uv") or ROOT / ".tools/bin/uv"
 OURS = ("MELTANO_", "TAP_ACCOUNTSIQ_", "TARGET_EXPENSEIN_")
 """What the tester's own environment may hold and must not bring in."""
 ITEMS = ("categories", "projects", "departments", "tax_rates", "suppliers")
+
+
+def offline() -> dict[str, str]:
+    """Environment in which packages come from what `make install` has downloaded, so that a test needs no network."""
+    cache = ROOT / ".cache/uv"
+    return {**os.environ, "UV_CACHE_DIR": str(cache), "UV_NO_CONFIG": "1"} | (
+        {"UV_OFFLINE": "1"} if cache.exists() else {}
+    )
 
 
 @dataclass(frozen=True)

@@ -166,6 +166,6 @@ def _open_postgresql(address: URL) -> Database:
     try:
         engine = create_engine(url, pool_pre_ping=True)
     except ImportError as error:
-        problem = f"ledger: PostgreSQL needs a driver ({error}). Install target-expensein[postgresql]."
+        problem = f"ledger: PostgreSQL needs a driver ({error}). Install target-expensein[postgres]."
         raise LedgerError(problem) from error
     return Database(engine, f"{host}/{address.database or ''}", path=None)

