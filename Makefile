@@ -20,10 +20,13 @@ test: install  ## run all tests
 fuzz-contract: install  ## fuzz the emulated ExpenseIn from its own OpenAPI document (EXAMPLES=200 for each operation)
 	@CONTRACT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) .venv/bin/pytest -q -n auto tests/sandbox/test_contract_fuzz.py
 
-lint: install  ## check format, rules and types
+lint: install  ## check format, rules, types, security, and known vulnerabilities of what is installed
 	@.venv/bin/ruff format --check .
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
+	@.venv/bin/bandit -q -c pyproject.toml -r tap-accountsiq target-expensein sandbox 2>.cache/bandit.log \
+		|| { cat .cache/bandit.log >&2; exit 1; }
+	@scripts/audit
 
 format: install  ## format the code
 	@.venv/bin/ruff format .

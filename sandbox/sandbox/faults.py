@@ -138,7 +138,7 @@ class Rule:
 
     def __post_init__(self) -> None:
         """Make the rule's own source of chance."""
-        self._random = random.Random(self.seed)  # noqa: S311 - reproducible on purpose
+        self._random = random.Random(self.seed)  # noqa: S311 - reproducible on purpose  # nosec B311
 
     def is_due(self, side: str, operation: str, method: str, path: str) -> bool:
         """Whether the fault meets this request; counts the request."""

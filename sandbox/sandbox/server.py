@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
 ACCOUNTSIQ_PATH = "/system/dashboard/integration/integration_2_0.asmx"
-_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - names for it, not a binding
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - names for it, not a binding  # nosec B104
 _MAX_REQUEST = 64 * 2**20  # bytes; a seed of a big company goes through the control API
 _SHUTDOWN_SECONDS = 0.1  # how long running requests may go on when the server stops
 

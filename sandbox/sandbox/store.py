@@ -334,7 +334,7 @@ class Store:
             The objects.
         """
         found = self._db.execute(
-            f"SELECT {_LIVE_COLUMNS} FROM live WHERE collection = ? AND number > ? AND created <= ? ORDER BY number LIMIT ? OFFSET ?",  # noqa: S608 - constant
+            f"SELECT {_LIVE_COLUMNS} FROM live WHERE collection = ? AND number > ? AND created <= ? ORDER BY number LIMIT ? OFFSET ?",  # noqa: S608 - constant  # nosec B608
             (collection, after, _END_OF_TIME if created_by is None else _stamp(created_by), limit, offset),
         )
         return [LiveRow._make(row) for row in found]
@@ -349,7 +349,7 @@ class Store:
         """One object by its id (text) or running number (int)."""
         column = "number" if isinstance(key, int) else "id"
         found = self._db.execute(
-            f"SELECT {_LIVE_COLUMNS} FROM live WHERE collection = ? AND {column} = ?",  # noqa: S608 - constants
+            f"SELECT {_LIVE_COLUMNS} FROM live WHERE collection = ? AND {column} = ?",  # noqa: S608 - constants  # nosec B608
             (collection, key),
         ).fetchone()
         return None if found is None else LiveRow._make(found)
@@ -360,7 +360,7 @@ class Store:
         """Running numbers of the objects with this name (case ignored) or this exact reference."""
         column, value = ("name", name_key(name)) if name is not None else ("reference", reference)
         found = self._db.execute(
-            f"SELECT number FROM live WHERE collection = ? AND {column} = ?",  # noqa: S608 - constants
+            f"SELECT number FROM live WHERE collection = ? AND {column} = ?",  # noqa: S608 - constants  # nosec B608
             (collection, value),
         )
         return [number for (number,) in found]
@@ -418,7 +418,7 @@ class Store:
         """
         rest = {name: value for name, value in fields.items() if name != "id"}
         found = self._db.execute(
-            f"UPDATE live SET name = ?, reference = ?, doc = ?, version = version + 1 WHERE collection = ? AND number = ? RETURNING {_LIVE_COLUMNS}",  # noqa: S608 - constant
+            f"UPDATE live SET name = ?, reference = ?, doc = ?, version = version + 1 WHERE collection = ? AND number = ? RETURNING {_LIVE_COLUMNS}",  # noqa: S608 - constant  # nosec B608
             (*_lookup_columns(rest), dumps(rest), collection, number),
         ).fetchone()
         if found is None:

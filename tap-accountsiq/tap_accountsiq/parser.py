@@ -197,7 +197,7 @@ def _columns(fields: Iterable[Field], repeat: str | None) -> tuple[Columns, Colu
         *path, last = (each.vendor.removeprefix(f"{repeat}/") if repeated else each.vendor).split("/")
         for step in path:
             nested = level.setdefault(_name(step), {})
-            assert isinstance(nested, dict), f"{each.vendor} is declared both as a value and as nested"  # noqa: S101
+            assert isinstance(nested, dict), f"{each.vendor} is declared both as a value and as nested"  # noqa: S101  # nosec B101
             level = nested
         level[_name(last)] = each
     return row, inner

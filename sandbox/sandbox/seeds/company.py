@@ -112,7 +112,7 @@ def _main_entity() -> State:
 
 def _irish_entity() -> State:
     """Make a small entity: every list has one entry, which looks like any other list on the wire."""
-    draw = Random(_SEED)  # noqa: S311 - reproducible, not secret
+    draw = Random(_SEED)  # noqa: S311 - reproducible, not secret  # nosec B311
     return {
         "name": "Acme Ireland DAC",
         "base_currency": "EUR",
@@ -127,7 +127,7 @@ def _irish_entity() -> State:
 
 def _plain_entity() -> State:
     """Make an entity that has no dimensions and no BI codes."""
-    draw = Random(_SEED + 1)  # noqa: S311 - reproducible, not secret
+    draw = Random(_SEED + 1)  # noqa: S311 - reproducible, not secret  # nosec B311
     return {
         "name": "Acme Test Laboratory Ltd",
         "base_currency": "GBP",
@@ -222,7 +222,7 @@ def _tax_codes() -> list[Row]:
 
 def _suppliers() -> list[Row]:
     """Make companies with names of every kind, and the employees who claim expenses."""
-    draw = Random(_SEED)  # noqa: S311 - reproducible, not secret
+    draw = Random(_SEED)  # noqa: S311 - reproducible, not secret  # nosec B311
     companies = (*DIFFICULT_SUPPLIERS, *islice(names(_SEED), _COMPANIES - len(DIFFICULT_SUPPLIERS)))
     rows = [
         company_row(number, code_of(name, number), name, draw) for number, name in enumerate(companies, 1)

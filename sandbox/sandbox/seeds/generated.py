@@ -115,7 +115,7 @@ def _tax_code(number: int) -> Row:
 
 
 def _suppliers(count: int, twins: int, seed: int) -> list[Row]:
-    draw = Random(seed)  # noqa: S311 - reproducible, not secret
+    draw = Random(seed)  # noqa: S311 - reproducible, not secret  # nosec B311
     supply = names(seed)
     rows = [
         company_row(number, f"S{number:06d}", name, draw)

@@ -101,7 +101,7 @@ class RetryPolicy:
             failures: How often the call has failed, from 1.
         """
         full = min(self.longest_delay, self.first_delay * 2.0 ** (failures - 1))
-        return full * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the workers, no secret
+        return full * random.uniform(0.5, 1.0)  # noqa: S311 - spreads the workers, no secret  # nosec B311
 
 
 class CallFailed(Exception):  # noqa: N818 - never leaves the package
