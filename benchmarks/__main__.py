@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.cases import Bench, tap, target
+from benchmarks.cases import Bench, creates, faults, pair, tap, target
 from benchmarks.document import text
 from benchmarks.results import Outcome
 from benchmarks.scales import SCALES
@@ -21,6 +21,9 @@ OUTPUT = ROOT / ".bench"
 CASES: dict[str, Callable[[Bench], Outcome]] = {
     "tap": tap.measure,
     "target": target.measure,
+    "creates": creates.measure,
+    "faults": faults.measure,
+    "pair": pair.measure,
 }
 
 
