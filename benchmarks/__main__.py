@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import results
-from benchmarks.cases import Bench, creates, faults, pair, tap, target
+from benchmarks.cases import Bench, creates, faults, growth, pair, spool, tap, target
 from benchmarks.document import text
 from benchmarks.results import Outcome
 from benchmarks.scales import SCALES
@@ -20,10 +20,12 @@ OUTPUT = ROOT / ".bench"
 
 CASES: dict[str, Callable[[Bench], Outcome]] = {
     "tap": tap.measure,
+    "spool": spool.measure,
     "target": target.measure,
     "creates": creates.measure,
     "faults": faults.measure,
     "pair": pair.measure,
+    "growth": growth.measure,
 }
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as scratch:
         bodies = Path(scratch, "bodies")
         bodies.mkdir()
-        for name in chosen.cases or CASES:
+        for name in chosen.cases or [name for name in CASES if name != "growth" or scale.growth]:
             say(f"-- {name}")
             folder = Path(scratch, name)
             folder.mkdir()

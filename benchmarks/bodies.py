@@ -17,7 +17,7 @@ from sandbox.accountsiq.wsdl import wsdl
 from sandbox.seeds.suppliers import company_row, names
 
 SEED = 1
-SUPPLIER_OPERATIONS = ("GetSupplierList", "GetSuppliersBy")
+SUPPLIER_OPERATION = "GetSupplierList"
 
 Row = dict[str, Any]
 
@@ -42,24 +42,24 @@ def supplier_rows(count: int, *, full: bool, active: bool = False) -> Iterator[R
         yield texts | {key: value for key, value in row.items() if value != ""} if full else row
 
 
-def write_suppliers(path: Path, count: int, operation: str = "GetSupplierList") -> Path:
+def write_suppliers(path: Path, count: int) -> Path:
     """Write the answer to a read of all suppliers, 69 fields each, as the service sends it.
 
     Args:
         path: Where to.
         count: How many suppliers.
-        operation: Which of the operations is answered.
 
     Returns:
         The path; a file that exists is left as it is.
     """
     if not path.exists():
         write = entry_renderer("Supplier")
+        operation = OPERATIONS[SUPPLIER_OPERATION]
         unfinished = path.with_suffix(".part")
         with unfinished.open("w", encoding="utf-8") as body:
-            body.write(opening(OPERATIONS[operation]) + "<Result>")
+            body.write(opening(operation) + "<Result>")
             body.writelines(write(row) for row in supplier_rows(count, full=True))
-            body.write("</Result>" + closing(OPERATIONS[operation]))
+            body.write("</Result>" + closing(operation))
         unfinished.rename(path)
     return path
 

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bodies import SUPPLIER_OPERATIONS, description, empty_answer, token_given
+from benchmarks.bodies import SUPPLIER_OPERATION, description, empty_answer, token_given
 
 
 class Replay(ThreadingHTTPServer):
@@ -74,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.entries.append(entry)
         with self.server.lock:
             self.server.log.append(entry)
-        if operation in SUPPLIER_OPERATIONS:
+        if operation == SUPPLIER_OPERATION:
             with (self.server.folder / f"{self.path.split('/')[1]}.xml").open("rb") as body:
                 size = body.seek(0, 2)
                 body.seek(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from benchmarks.bodies import SYNC_FIELDS, write_suppliers
+from benchmarks.bodies import SUPPLIER_OPERATION, SYNC_FIELDS, write_suppliers
 from benchmarks.cases import Bench
 from benchmarks.measure import BenchmarkError, Contender, Usage, interleaved, median, run
 from benchmarks.results import Figure, Outcome
@@ -57,7 +57,7 @@ def reader(bench: Bench, server: FileServer, command: list[str | Path], output: 
     before = len(server.log())
     usage = run(command, folder=bench.folder, stdout=output)
     asked = [entry["operation"] for entry in server.log()[before:]]
-    if asked != ["TokenGet", "GetSupplierList"]:
+    if asked != ["TokenGet", SUPPLIER_OPERATION]:
         message = f"{command[0]} made these requests: {asked}"
         raise BenchmarkError(message)
     return usage.with_facts(requests=len(asked))
