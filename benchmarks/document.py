@@ -23,7 +23,7 @@ def where_and_when(content: Content) -> str:
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     peers = ", ".join(f"{name} {version}" for name, version in content["peers"].items())
     return (
-        f"`make {content['scale']}`, {content['date']}, commit {content['commit']}; {machine['processors']} × "
+        f"`make {content['scale']}`, {content['date']}, commit {content['commit']}; {machine['processors']} processors "
         f"{machine['model']}, {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}; "
         f"{versions}. The peers: {peers}."
     )
@@ -54,7 +54,11 @@ def cases(content: Content) -> Iterable[str]:
 
 
 def _runs(case: Mapping[str, Any]) -> str:
-    facts = list(dict.fromkeys(name for runs in case["runs"].values() for run in runs for name in run if name not in USUAL))
+    facts = list(
+        dict.fromkeys(
+            name for runs in case["runs"].values() for run in runs for name in run if name not in USUAL
+        )
+    )
     rates = ["Records/s"] if case["records"] else []
     rows = []
     for name, runs in case["runs"].items():
@@ -70,7 +74,15 @@ def _runs(case: Mapping[str, Any]) -> str:
                 *(_number(_median(runs, fact)) if fact in runs[0] else "" for fact in facts),
             )
         )
-    heads = ("", "Runs", "Seconds", "CPU seconds", "Peak MB", *rates, *(fact.replace("_", " ").capitalize() for fact in facts))
+    heads = (
+        "",
+        "Runs",
+        "Seconds",
+        "CPU seconds",
+        "Peak MB",
+        *rates,
+        *(fact.replace("_", " ").capitalize() for fact in facts),
+    )
     return _table(heads, rows, "l" + "r" * (len(heads) - 1))
 
 
@@ -88,7 +100,7 @@ def _goal(figure: Mapping[str, Any]) -> str:
 def _number(value: float) -> str:
     if float(value).is_integer():
         return f"{value:,.0f}"
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"  # noqa: PLR2004 - three digits say enough
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:

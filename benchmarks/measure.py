@@ -18,6 +18,9 @@ OURS = ("MELTANO_", "TAP_ACCOUNTSIQ_", "TARGET_EXPENSEIN_")
 """What the caller's environment may hold and must not bring in."""
 LAST_WORDS = 2000
 
+Command = list[str | Path]
+"""A command with its arguments; the first is a full path."""
+
 
 class BenchmarkError(Exception):
     """A measurement that says nothing: the command failed, or did something else than it was to do."""
@@ -52,7 +55,7 @@ def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 def run(
-    command: Sequence[str | Path],
+    command: Command,
     *,
     folder: Path,
     stdin: Path | None = None,
@@ -63,7 +66,7 @@ def run(
     """Run a command and measure it.
 
     Args:
-        command: The command, with its full path.
+        command: The command.
         folder: Its working directory.
         stdin: What it reads; nothing if None.
         stdout: Where its output goes; to ``/dev/null`` if None.
@@ -78,7 +81,16 @@ def run(
     """
     with tempfile.NamedTemporaryFile() as messages:
         done = subprocess.run(
-            [sys.executable, "-I", "-S", SPAWN, stdin or os.devnull, stdout or os.devnull, messages.name, *command],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                SPAWN,
+                stdin or os.devnull,
+                stdout or os.devnull,
+                messages.name,
+                *command,
+            ],
             cwd=folder,
             env=clean_environment(environment),
             stdout=subprocess.PIPE,

@@ -1,6 +1,6 @@
 """The tap's reading without Singer: parse an answer that lies in a file, or ask for it, spool it and parse it.
 
-    python -m benchmarks.parse_probe FILE|URL
+python -m benchmarks.parse_probe FILE|URL
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class Figure:
     Attributes:
         what: What was measured, in words.
         value: The figure.
-        unit: Its unit; ``×`` for a ratio.
+        unit: Its unit; ``times`` for a ratio.
         at_least: What it has to reach.
         at_most: What it must not exceed.
     """
@@ -108,7 +108,10 @@ def _case(outcome: Outcome) -> dict[str, Any]:
             ]
             for name, runs in outcome.runs.items()
         },
-        "figures": [asdict(figure) | {"value": _rounded(figure.value), "met": figure.met} for figure in outcome.figures],
+        "figures": [
+            asdict(figure) | {"value": _rounded(figure.value), "met": figure.met}
+            for figure in outcome.figures
+        ],
         "growth": dict(outcome.growth),
     }
 
@@ -120,7 +123,9 @@ def _rounded(value: float) -> float:
 
 def _machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    model = [line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")]
+    model = [
+        line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")
+    ]
     return {
         "processors": os.cpu_count(),
         "model": next(iter(model), platform.machine()),

@@ -73,7 +73,7 @@ def sandbox(seed: Path | str = "empty", *, latency: float = 0) -> Iterator[Emula
     Yields:
         Where it is.
     """
-    command = [VENV / "sandbox", "serve", "--seed", str(seed), "--latency", str(latency)]
+    command: list[str | Path] = [VENV / "sandbox", "serve", "--seed", str(seed), "--latency", str(latency)]
     with _served(command) as line:
         info = json.loads(line)
         yield Emulator(info["accountsiq"], info["expensein"], info["control"]["url"])

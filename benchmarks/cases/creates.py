@@ -41,12 +41,16 @@ def create(bench: Bench, box: Emulator, writer: Writer, count: int, number: int)
     arrivals = box.arrivals("POST")
     there = {one["reference"] for one in box.suppliers()}
     if usage.exit_code != 0 or len(there) != count or len(arrivals) != count:
-        message = f"exit code {usage.exit_code}, {len(there)} suppliers of {count} after {len(arrivals)} POSTs"
+        message = (
+            f"exit code {usage.exit_code}, {len(there)} suppliers of {count} after {len(arrivals)} POSTs"
+        )
         raise BenchmarkError(message)
     writing = (arrivals[-1] - arrivals[0]).total_seconds() + LATENCY
     later = [arrival for arrival in box.arrivals("GET") if arrival > arrivals[-1]]
     after = (later[-1] - arrivals[-1]).total_seconds() if later else 0.0
-    return usage.with_facts(posts=len(arrivals), writing=round(writing, 3), until_last_read_back=round(after, 3))
+    return usage.with_facts(
+        posts=len(arrivals), writing=round(writing, 3), until_last_read_back=round(after, 3)
+    )
 
 
 def measure(bench: Bench) -> Outcome:
@@ -75,17 +79,20 @@ def measure(bench: Bench) -> Outcome:
             Figure(
                 f"{count:,}, first POST to last answer, against the limit of {limit:.3g} s",
                 writing(OURS, count) / limit,
-                "×",
+                "times",
                 at_most=LIMIT_TIMES,
             )
         )
         if count == FIXED_COUNT:
             figures.append(
-                Figure(f"{count:,}, first POST to last answer", writing(OURS, count), "s", at_most=FIXED_SECONDS)
+                Figure(
+                    f"{count:,}, first POST to last answer", writing(OURS, count), "s", at_most=FIXED_SECONDS
+                )
             )
     count = scale.peer_creates
     figures += [
-        Figure(f"{count:,}, faster than {name}", writing(name, count) / writing(OURS, count), "×") for name in PEERS
+        Figure(f"{count:,}, faster than {name}", writing(name, count) / writing(OURS, count), "times")
+        for name in PEERS
     ]
     title = f"Creating suppliers in a service that answers after {LATENCY * 1000:.0f} ms"
     return Outcome(title, 0, runs, figures)

@@ -25,7 +25,14 @@ FAULTS = (
     ({"type": "drop_after"}, 0.02),
 )
 RULES = [
-    {"side": "expensein", "match": {"method": "POST"}, "rate": rate, "times": None, "seed": seed, "fault": fault}
+    {
+        "side": "expensein",
+        "match": {"method": "POST"},
+        "rate": rate,
+        "times": None,
+        "seed": seed,
+        "fault": fault,
+    }
     for seed, (fault, rate) in enumerate(FAULTS, 1)
 ]
 
@@ -56,6 +63,8 @@ def measure(bench: Bench) -> Outcome:
 
         runs = interleaved([contender(*one) for one in WRITERS.items()], 1, bench.say)
     facts = runs[OURS][0].facts
-    figures = [Figure(f"target-expensein, {name}", facts[name], "", at_most=0) for name in ("twins", "missing")]
+    figures = [
+        Figure(f"target-expensein, {name}", facts[name], "", at_most=0) for name in ("twins", "missing")
+    ]
     title = f"Creating {bench.scale.faulty_creates:,} suppliers with 5 % answers 429, 2 % answers 500, 2 % answers lost"
     return Outcome(title, 0, runs, figures)

@@ -36,13 +36,18 @@ def measure(bench: Bench) -> Outcome:
             usage = part(bench, count)
             bench.say(f"{name}, {count:,}: {usage.wall:.1f} s, {usage.peak / 1e6:.0f} MB")
             growth[name].append(
-                {"records": count, "wall": round(usage.wall, 3), "cpu": round(usage.cpu, 3), "peak": usage.peak}
+                {
+                    "records": count,
+                    "wall": round(usage.wall, 3),
+                    "cpu": round(usage.cpu, 3),
+                    "peak": usage.peak,
+                }
             )
     figures = [
         Figure(
             f"{name}: a record between {points[-2]['records']:,} and {points[-1]['records']:,} against one below",
             _each(points[-2], points[-1]) / _each(points[0], points[-2]),
-            "×",
+            "times",
             at_most=LINEAR_TIMES,
         )
         for name, points in growth.items()

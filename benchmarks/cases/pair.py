@@ -75,7 +75,8 @@ def variables(source: FileServer, records: int, box: Emulator, folder: Path) -> 
         "TARGET_EXPENSEIN_OUTPUT_DIR": str(folder / "output"),
         "TARGET_EXPENSEIN_LEDGER": str(folder / "ledger.db"),
         **{
-            f"TARGET_EXPENSEIN_ITEMS_{item.upper()}_ENABLED": json.dumps(item == "suppliers") for item in items
+            f"TARGET_EXPENSEIN_ITEMS_{item.upper()}_ENABLED": json.dumps(item == "suppliers")
+            for item in items
         },
     }
 

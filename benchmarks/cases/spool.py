@@ -8,7 +8,7 @@ import time
 from benchmarks.bodies import SUPPLIER_OPERATION, SYNC_FIELDS, write_suppliers
 from benchmarks.cases import Bench
 from benchmarks.cases.tap import write_catalog, write_config
-from benchmarks.measure import BenchmarkError, Contender, clean_environment, interleaved, median, run
+from benchmarks.measure import BenchmarkError, Command, Contender, clean_environment, interleaved, median, run
 from benchmarks.results import Figure, Outcome
 from benchmarks.services import ROOT, VENV, FileServer, replay
 
@@ -28,7 +28,7 @@ def sent_to_a_deaf_consumer(bench: Bench, server: FileServer, records: int) -> f
     """
     catalog = write_catalog(bench.folder / "catalog.json", {"entity", *SYNC_FIELDS})
     config = write_config(bench.folder / "config.json", server.address(str(records)))
-    command = [VENV / "tap-accountsiq", "--config", config, "--catalog", catalog]
+    command: Command = [VENV / "tap-accountsiq", "--config", config, "--catalog", catalog]
     with subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> Outcome:
     body = write_suppliers(bench.bodies / f"{records}.xml", records)
     with replay(bench.bodies) as server:
         seconds = sent_to_a_deaf_consumer(bench, server, records)
-        command = [VENV / "python", "-m", "benchmarks.parse_probe"]
+        command: Command = [VENV / "python", "-m", "benchmarks.parse_probe"]
         contenders = [
             Contender(PARSE, lambda: run([*command, body], folder=ROOT)),
             Contender(SPOOL, lambda: run([*command, server.address(str(records))], folder=ROOT)),
@@ -64,7 +64,7 @@ def measure(bench: Bench) -> Outcome:
         Figure(
             "download, spool and parse against parse alone",
             median(runs[SPOOL], "wall") / median(runs[PARSE], "wall"),
-            "×",
+            "times",
             at_most=TIMES,
         ),
         Figure("the service has sent everything, to a tap whose consumer takes nothing, after", seconds, "s"),

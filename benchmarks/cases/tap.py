@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.bodies import SUPPLIER_OPERATION, SYNC_FIELDS, write_suppliers
 from benchmarks.cases import Bench
-from benchmarks.measure import BenchmarkError, Contender, Usage, interleaved, median, run
+from benchmarks.measure import BenchmarkError, Command, Contender, Usage, interleaved, median, run
 from benchmarks.results import Figure, Outcome
 from benchmarks.services import PEERS, PEERS_PYTHON, VENV, FileServer, replay
 
@@ -52,7 +52,7 @@ def write_config(path: Path, address: str) -> Path:
     return path
 
 
-def reader(bench: Bench, server: FileServer, command: list[str | Path], output: Path | None = None) -> Usage:
+def reader(bench: Bench, server: FileServer, command: Command, output: Path | None = None) -> Usage:
     """Run a tap, and see that it asked for the list once."""
     before = len(server.log())
     usage = run(command, folder=bench.folder, stdout=output)
@@ -85,10 +85,10 @@ def measure(bench: Bench) -> Outcome:
         tap = VENV / "tap-accountsiq"
 
         def ours(fields: str, settings: Path = config, output: Path | None = None) -> Usage:
-            command: list[str | Path] = [tap, "--config", settings, "--catalog", catalogs[fields]]
+            command: Command = [tap, "--config", settings, "--catalog", catalogs[fields]]
             return reader(bench, server, command, output)
 
-        peer: list[str | Path] = [PEERS_PYTHON, PEERS / "zeep_tap.py", "--config", config]
+        peer: Command = [PEERS_PYTHON, PEERS / "zeep_tap.py", "--config", config]
         python = VENV / "python"
         contenders = [
             Contender(SYNC, lambda: ours(SYNC)),
@@ -115,8 +115,10 @@ def measure(bench: Bench) -> Outcome:
     wall = {name: median(runs[name], "wall") for name in runs}
     largest, smallest = max(peaks), min(peaks)
     figures = [
-        Figure("the sync's fields, faster than zeep", wall[ZEEP] / wall[SYNC], "×", at_least=ZEEP_TIMES),
-        Figure("all 69 fields, faster than zeep", wall[ZEEP] / wall[EVERYTHING], "×", at_least=ZEEP_TIMES_ALL),
+        Figure("the sync's fields, faster than zeep", wall[ZEEP] / wall[SYNC], "times", at_least=ZEEP_TIMES),
+        Figure(
+            "all 69 fields, faster than zeep", wall[ZEEP] / wall[EVERYTHING], "times", at_least=ZEEP_TIMES_ALL
+        ),
         Figure(
             "the sync's fields, share of bare expat's rate",
             100 * wall[EXPAT] / wall[SYNC],
@@ -124,10 +126,15 @@ def measure(bench: Bench) -> Outcome:
             at_least=LIMIT_SHARE,
         ),
         *(
-            Figure(f"peak memory, {name.split(', ')[1]}", median(runs[name], "peak") / 1e6, "MB", at_most=PEAK)
+            Figure(
+                f"peak memory, {name.split(', ')[1]}", median(runs[name], "peak") / 1e6, "MB", at_most=PEAK
+            )
             for name in (SYNC, EVERYTHING)
         ),
-        *(Figure(f"peak memory at {count:,} suppliers", peak / 1e6, "MB", at_most=PEAK) for count, peak in peaks.items()),
+        *(
+            Figure(f"peak memory at {count:,} suppliers", peak / 1e6, "MB", at_most=PEAK)
+            for count, peak in peaks.items()
+        ),
         Figure(
             f"peak memory, {largest:,} suppliers against {smallest:,}",
             100 * (peaks[largest] / peaks[smallest] - 1),

@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.bodies import write_messages, write_seed
 from benchmarks.cases import Bench
-from benchmarks.measure import BenchmarkError, Contender, Usage, interleaved, median, run
+from benchmarks.measure import BenchmarkError, Command, Contender, Usage, interleaved, median, run
 from benchmarks.results import Figure, Outcome
 from benchmarks.services import PEERS, PEERS_PYTHON, VENV, Emulator, sandbox
 
@@ -34,7 +34,7 @@ def write_settings(path: Path, box: Emulator, **more: Any) -> Path:  # noqa: ANN
     return path
 
 
-def unchanged(bench: Bench, box: Emulator, command: list[str | Path], messages: Path) -> Usage:
+def unchanged(bench: Bench, box: Emulator, command: Command, messages: Path) -> Usage:
     """Run a target, and see that it asked for the list once and wrote nothing."""
     box.clear()
     usage = run(command, folder=bench.folder, stdin=messages)
@@ -53,7 +53,9 @@ def measure(bench: Bench) -> Outcome:
     target = VENV / "target-expensein"
     with sandbox(seed) as box, sandbox() as empty_box:
         box_settings = write_settings(bench.folder / "second.json", box)
-        base_settings = write_settings(bench.folder / "base.json", empty_box, limits={"empty_source": "allow"})
+        base_settings = write_settings(
+            bench.folder / "base.json", empty_box, limits={"empty_source": "allow"}
+        )
         plan_settings = write_settings(bench.folder / "plan.json", box, mode="plan")
         peer_settings = bench.folder / "peer.json"
         peer_settings.write_text(
@@ -75,7 +77,7 @@ def measure(bench: Bench) -> Outcome:
             return unchanged(bench, empty_box, [target, "--config", base_settings], nothing)
 
         def peer() -> Usage:
-            command: list[str | Path] = [PEERS_PYTHON, PEERS / "sdk_target.py", "--config", peer_settings]
+            command: Command = [PEERS_PYTHON, PEERS / "sdk_target.py", "--config", peer_settings]
             return unchanged(bench, box, command, messages)
 
         second()  # fills the ledger

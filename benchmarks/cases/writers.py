@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.bodies import supplier_rows, write_messages
 from benchmarks.cases.target import NO_LIMITS, write_settings
-from benchmarks.measure import Usage, run
+from benchmarks.measure import Command, Usage, run
 from benchmarks.peers import drt_project
 from benchmarks.services import PEERS, PEERS_PYTHON, VENV, Emulator
 
@@ -62,7 +62,7 @@ def plain(retries: int) -> Writer:
                 }
             )
         )
-        command = [PEERS_PYTHON, PEERS / "sdk_target.py", "--config", settings]
+        command: Command = [PEERS_PYTHON, PEERS / "sdk_target.py", "--config", settings]
         return run(command, folder=task.folder, stdin=messages, good=ANY_CODE)
 
     return write
@@ -80,7 +80,7 @@ def drt(workers: int, attempts: int) -> Writer:
             workers=workers,
             attempts=attempts,
         )
-        command: list[str | Path] = [DRT, "run", "--threads", str(workers)]
+        command: Command = [DRT, "run", "--threads", str(workers)]
         environment = {"HOME": str(task.folder), "DRT_TELEMETRY": "0", "DO_NOT_TRACK": "1"}
         return run(command, folder=task.folder, environment=environment, good=ANY_CODE)
 

@@ -41,7 +41,9 @@ def write(
         table.executemany("INSERT INTO suppliers (reference, name) VALUES (?, ?)", records)
     table.close()
     # JSON is YAML.
-    _write(folder / ".drt/profiles.yml", {"default": {"type": "sqlite", "database": str(folder / "source.db")}})
+    _write(
+        folder / ".drt/profiles.yml", {"default": {"type": "sqlite", "database": str(folder / "source.db")}}
+    )
     _write(folder / "drt_project.yml", {"name": "suppliers", "profile": "default"})
     for number in range(workers):
         share = f"WHERE number % {workers} = {number}"

@@ -7,7 +7,7 @@ It reads the same operation as ours, and offers all fields of a supplier; the sc
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -41,7 +41,7 @@ class Suppliers(Stream):
             *(th.Property(name, TYPES.get(type(field.type), th.StringType)) for name, field in fields)
         ).to_dict()
 
-    def get_records(self, context: dict[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002
+    def get_records(self, context: Mapping[str, Any] | None) -> Iterable[dict[str, Any]]:  # noqa: ARG002
         """Ask for all suppliers."""
         service = self._tap.client.service
         token = service.TokenGet(self.config["client_id"], self.config["client_secret"])
