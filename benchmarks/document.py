@@ -43,7 +43,7 @@ def figures(content: Content) -> str:
                     {True: "yes", False: "**no**", None: ""}[figure["met"]],
                 )
             )
-    return _table(("Case", "What", "Measured", "To reach", "Reached"), rows, "llrrc")
+    return table(("Case", "What", "Measured", "To reach", "Reached"), rows, "llrrc")
 
 
 def cases(content: Content) -> Iterable[str]:
@@ -51,6 +51,22 @@ def cases(content: Content) -> Iterable[str]:
     for case in content["cases"].values():
         if case["runs"]:
             yield f"**{case['title']}**\n\n{_runs(case)}"
+
+
+def growth(content: Content) -> str:
+    """Return the table of the growth curves, and the picture of them."""
+    points = content["cases"]["growth"]["growth"]
+    sizes = sorted({point["records"] for curve in points.values() for point in curve})
+    rows = []
+    for name, curve in points.items():
+        at = {point["records"]: point for point in curve}
+        cells = [
+            f"{at[size]['wall']:,.1f} s, {at[size]['peak'] / MILLION:.0f} MB" if size in at else ""
+            for size in sizes
+        ]
+        rows.append((name, *cells))
+    curves = table(("Records", *(f"{size:,}" for size in sizes)), rows, "l" + "r" * len(sizes))
+    return f"{curves}\n\n![Seconds and memory over the number of records](benchmarks/growth.svg)"
 
 
 def _runs(case: Mapping[str, Any]) -> str:
@@ -62,16 +78,16 @@ def _runs(case: Mapping[str, Any]) -> str:
     rates = ["Records/s"] if case["records"] else []
     rows = []
     for name, runs in case["runs"].items():
-        wall = _median(runs, "wall")
+        wall = median_of(runs, "wall")
         rows.append(
             (
                 name,
                 str(len(runs)),
                 f"{wall:.2f}",
-                f"{_median(runs, 'cpu'):.2f}",
-                f"{_median(runs, 'peak') / MILLION:.0f}",
+                f"{median_of(runs, 'cpu'):.2f}",
+                f"{median_of(runs, 'peak') / MILLION:.0f}",
                 *(f"{case['records'] / wall:,.0f}" for _ in rates),
-                *(_number(_median(runs, fact)) if fact in runs[0] else "" for fact in facts),
+                *(_number(median_of(runs, fact)) if fact in runs[0] else "" for fact in facts),
             )
         )
     heads = (
@@ -83,10 +99,11 @@ def _runs(case: Mapping[str, Any]) -> str:
         *rates,
         *(fact.replace("_", " ").capitalize() for fact in facts),
     )
-    return _table(heads, rows, "l" + "r" * (len(heads) - 1))
+    return table(heads, rows, "l" + "r" * (len(heads) - 1))
 
 
-def _median(runs: Sequence[Mapping[str, float]], what: str) -> float:
+def median_of(runs: Sequence[Mapping[str, float]], what: str) -> float:
+    """Return the median of a measure or a fact over runs."""
     return float(statistics.median(run[what] for run in runs))
 
 
@@ -103,7 +120,8 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], sides: str) -> str:
+    """Return a Markdown table; ``sides`` has a letter for each column: left, right or centre."""
     rules = {"l": ":--", "r": "--:", "c": ":-:"}
     lines = [heads, [rules[side] for side in sides], *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
