@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tap_accountsiq.parser import RowReader
 from tap_accountsiq.soap import Credentials, Reply, Wire
+from tap_accountsiq.spool import Limits
 from tap_accountsiq.streams import STREAMS
 
 from benchmarks.bodies import SYNC_FIELDS
@@ -20,7 +21,8 @@ def main(place: str) -> int:
     declaration = next(stream for stream in STREAMS if stream.name == "suppliers")
     operation = declaration.read.operation
     if place.startswith("http"):
-        wire = Wire(place, timeout=300, user_agent="benchmark", ca_bundle=None)
+        limits = Limits(silence=300, duration=3600, size=10**10)
+        wire = Wire(place, limits=limits, user_agent="benchmark", ca_bundle=None)
         reply = wire.post(operation, {}, Credentials("ONE", "access"))
     else:
         reply = Reply(200, Path(place).open("rb"), whole=True, retry_after=None)  # noqa: SIM115 - closed by the reader
