@@ -33,7 +33,7 @@ bench:  ## measure everything beside peers and limits, in minutes
 	@scripts/bootstrap bench
 	@.venv/bin/python -m benchmarks --scale bench
 
-bench-full:  ## the same with up to a million records; takes an hour or two
+bench-full:  ## the same with up to a million records; takes about an hour
 	@scripts/bootstrap bench
 	@.venv/bin/python -m benchmarks --scale bench-full
 

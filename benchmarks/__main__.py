@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -38,6 +39,7 @@ def main() -> None:
     scale = SCALES[chosen.scale]
     outcomes = {}
     begun = time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the services would outlive it
 
     def say(line: str) -> None:
         print(f"{time.monotonic() - begun:7.1f}  {line}", file=sys.stderr, flush=True)

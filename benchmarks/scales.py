@@ -40,7 +40,19 @@ SCALES = {
     scale.name: scale
     for scale in (
         # To see that everything runs; its figures say nothing.
-        Scale("smoke", 1, 1, 2_000, (1_000, 5_000), (100, 300), 60, 200, 200, (500, 1_000, 2_000), (50, 100, 200)),
+        Scale(
+            "smoke",
+            1,
+            1,
+            2_000,
+            (1_000, 5_000),
+            (100, 300),
+            60,
+            200,
+            200,
+            (500, 1_000, 2_000),
+            (50, 100, 200),
+        ),
         Scale("bench", 3, 1, 100_000, (10_000, 100_000), (2_000, 10_000), 500, 2_000, 5_000),
         Scale(
             "bench-full",

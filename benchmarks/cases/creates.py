@@ -38,19 +38,16 @@ def create(bench: Bench, box: Emulator, writer: Writer, count: int, number: int)
     folder = bench.folder / str(number)
     folder.mkdir()
     usage = writer(Task(folder, box, count))
-    arrivals = box.arrivals("POST")
+    posts = box.counters()["POST suppliers"]
     there = {one["reference"] for one in box.suppliers()}
-    if usage.exit_code != 0 or len(there) != count or len(arrivals) != count:
-        message = (
-            f"exit code {usage.exit_code}, {len(there)} suppliers of {count} after {len(arrivals)} POSTs"
-        )
+    if usage.exit_code != 0 or len(there) != count or posts != count:
+        message = f"exit code {usage.exit_code}, {len(there)} suppliers of {count} after {posts} POSTs"
         raise BenchmarkError(message)
+    arrivals = box.arrivals("POST")
     writing = (arrivals[-1] - arrivals[0]).total_seconds() + LATENCY
     later = [arrival for arrival in box.arrivals("GET") if arrival > arrivals[-1]]
     after = (later[-1] - arrivals[-1]).total_seconds() if later else 0.0
-    return usage.with_facts(
-        posts=len(arrivals), writing=round(writing, 3), until_last_read_back=round(after, 3)
-    )
+    return usage.with_facts(posts=posts, writing=round(writing, 3), until_last_read_back=round(after, 3))
 
 
 def measure(bench: Bench) -> Outcome:
