@@ -1,6 +1,6 @@
 # Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-reset test fuzz-contract lint format clean
+.PHONY: help install demo demo-reset test fuzz-contract lint format bench bench-full profile clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,5 +32,17 @@ format: install  ## format the code
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
 
+bench:  ## measure everything beside peers and limits, in minutes
+	@scripts/bootstrap bench
+	@.venv/bin/python -m benchmarks --scale bench
+
+bench-full:  ## the same with up to a million records; takes about an hour
+	@scripts/bootstrap bench
+	@.venv/bin/python -m benchmarks --scale bench-full
+
+profile:  ## see where the time goes: py-spy on each hot path, into .bench
+	@scripts/bootstrap bench
+	@.venv/bin/python -m benchmarks.profile
+
 clean:  ## remove everything that make has installed or written
-	rm -rf .venv .tools .cache .demo .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .cache .bench .demo .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis

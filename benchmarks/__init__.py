@@ -1,0 +1,1 @@
+"""Benchmarks of the pair, beside what one would use otherwise and beside the practical limit. See README.md."""
