@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,18 @@ def test_versions_are_milliseconds_and_grow_from_run_to_run(whole: Run, service:
     assert later > whole.of("ACTIVATE_VERSION")[0]["version"] > 1_700_000_000_000
 
 
+FORMATS = jsonschema.FormatChecker(formats=())
+
+
+@FORMATS.checks("date-time", raises=ValueError)
+def is_rfc_3339(value: object) -> bool:
+    """Jsonschema checks date-time only when another package is there, and says nothing when it is not."""
+    if isinstance(value, str):
+        datetime.fromisoformat(value)
+        return bool(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", value))
+    return True
+
+
 def strict(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema in which every field, nested ones too, has to be there and no other may."""
     closed = dict(schema)
@@ -112,10 +126,7 @@ def test_records_satisfy_their_schema_under_the_strictest_reading(
         assert run.code == 0, run.err
         schema = run.of("SCHEMA", name)[0]
         assert schema["key_properties"][0] == "entity"
-        validator = jsonschema.Draft7Validator(
-            strict(schema["schema"]), format_checker=jsonschema.Draft7Validator.FORMAT_CHECKER
-        )
-        assert {"date", "date-time"} <= set(validator.format_checker.checkers), "formats are really checked"
+        validator = jsonschema.Draft7Validator(strict(schema["schema"]), format_checker=FORMATS)
         records = run.records(name)
         assert records
         for record in records:
