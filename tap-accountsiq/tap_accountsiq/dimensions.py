@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 EXAMPLES = 5
 """How many BI codes a notice names."""
-
-Option: TypeAlias = "tuple[int, Mapping[str, Any]]"
-"""The position of the option's dimension, counted from 1, and the record of the option."""
 
 
 class Dimensions:
@@ -27,13 +24,11 @@ class Dimensions:
 
     def __init__(self, options: Iterable[Mapping[str, Any]]) -> None:
         """See the class."""
-        self._positions: dict[str, int] = {}
-        self._options: dict[str, list[Option]] = {}
+        self._options: dict[str, list[Mapping[str, Any]]] = {}
         self._elsewhere: list[str] = []
         self._unknown: list[str] = []
         for option in options:
-            position = self._positions.setdefault(option["dimension_code"], len(self._positions) + 1)
-            self._options.setdefault(option["code"], []).append((position, option))
+            self._options.setdefault(option["code"], []).append(option)
 
     def __call__(self, record: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Resolve the option codes of a BI code.
@@ -48,28 +43,28 @@ class Dimensions:
         entries = []
         for position, name in enumerate(self.FIELDS, 1):
             if code := record[name]:
-                dimension, option = self._find(code, position)
-                if option is None:
+                option = self._find(code, position)
+                if not option:
                     self._unknown.append(f"{record['code']} ({name} {code!r})")
-                elif dimension != position:
+                elif option["dimension_position"] != position:
                     self._elsewhere.append(
                         f"{record['code']} ({name} {code!r} belongs to {option['dimension_code']})"
                     )
                 entries.append(
                     {
                         "position": position,
-                        "dimension_code": option and option["dimension_code"],
-                        "dimension_description": option and option["dimension_description"],
+                        "dimension_code": option.get("dimension_code"),
+                        "dimension_description": option.get("dimension_description"),
                         "code": code,
-                        "description": option and option["description"],
+                        "description": option.get("description"),
                     }
                 )
         return entries
 
-    def _find(self, code: str, position: int) -> tuple[int, Mapping[str, Any] | None]:
+    def _find(self, code: str, position: int) -> Mapping[str, Any]:
         """Look an option up; should its code not be unique after all, the dimension at the position comes first."""
-        found = self._options.get(code)
-        return min(found, key=lambda each: (each[0] != position, each[0])) if found else (0, None)
+        found = self._options.get(code, [])
+        return min(found, key=lambda each: each["dimension_position"] != position, default={})
 
     def notices(self) -> Iterator[str]:
         """Say where position and code disagreed, and which codes are unknown: one sentence for each kind."""

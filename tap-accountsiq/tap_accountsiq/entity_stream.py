@@ -35,7 +35,7 @@ BOOKMARKS = "entities"
 
 def fields_of(declaration: StreamDeclaration) -> tuple[Field, ...]:
     """Return all fields of a record, in their order: the entity, the vendor's own, the derived one."""
-    own = tuple(each for each in declaration.fields if each.name != ENTITY)
+    own = tuple(each for each in declaration.built if each.name != ENTITY)
     entity = next((each for each in declaration.fields if each.name == ENTITY), ENTITY_FIELD)
     return (entity, *own, *([declaration.derived.field] if declaration.derived else []))
 
@@ -132,7 +132,7 @@ class EntityStream(Stream):
     @property
     def selected_fields(self) -> list[str]:
         """Names of the fields to build: selected, and part of the schema that the target was told."""
-        return [each.name for each in self.declaration.fields if self._is_selected(each)]
+        return [each.name for each in self.declaration.built if self._is_selected(each)]
 
     def _is_selected(self, field: Field) -> bool:
         return field.name in self.effective_schema["properties"] and self.mask[("properties", field.name)]
@@ -203,7 +203,7 @@ class EntityStream(Stream):
             return
         other = BY_NAME[derived.stream]
         resolve = derived.resolver(
-            service.records(other, other.read, [each.name for each in other.fields], entity)
+            service.records(other, other.read, [each.name for each in other.built], entity)
         )
         only_needed = set(derived.needs) - set(names)
         for record in service.records(self.declaration, read, {*names, *derived.needs}, entity):

@@ -61,6 +61,8 @@ def _operations(stream: StreamDeclaration) -> str:
 
 def _origin(field: Field, stream: StreamDeclaration) -> str:
     """Say which element of the answer a field comes from."""
+    if field is stream.number:
+        return "the number of the row"
     if stream.derived and field is stream.derived.field:
         return f"made with the stream {stream.derived.stream}"
     return f"`{field.vendor}`" if field is not ENTITY_FIELD else ""

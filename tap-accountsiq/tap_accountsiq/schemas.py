@@ -41,6 +41,14 @@ DIMENSION_OPTIONS = (
     Field("DimensionCodes/WSAnalysisDimensionCode/Description", "description", TEXT, "Name of the option."),
 )
 
+DIMENSION_POSITION = Field(
+    "",
+    "dimension_position",
+    INTEGER,
+    "Position of the dimension in the service's list, from 1: which analysis code of a BI code is meant for it.",
+)
+"""The number of the row; no element holds it."""
+
 BI_CODES = (
     Field("DepartmentID", "code", TEXT, "BI code, exact ('Department' in the API)."),
     Field("Description", "description", TEXT, "Name of the BI code."),

@@ -19,6 +19,7 @@ from tap_accountsiq.schemas import (
     BI_CODES,
     COMPANY,
     DIMENSION_OPTIONS,
+    DIMENSION_POSITION,
     ENTITIES,
     RESOLVED_OPTIONS,
     SUPPLIERS,
@@ -141,6 +142,7 @@ class StreamDeclaration:
         fields: All fields of an entry.
         key: Names of the fields that identify a record within an entity.
         repeat: Path below the row of an element that makes one record each; ``None``: the row is the record.
+        number: The field that holds the number of the row in the answer, from 1, if there is one; it has no element.
         query: The operation that gives a part of the list, if there is one.
         derived: The field that is made of others, if there is one.
         per_entity: Whether the list belongs to an entity; else it is read once, and its records name their entity.
@@ -154,6 +156,7 @@ class StreamDeclaration:
     fields: tuple[Field, ...]
     key: tuple[str, ...] = ("code",)
     repeat: str | None = None
+    number: Field | None = None
     query: Query | None = None
     derived: Derived | None = None
     per_entity: bool = True
@@ -163,6 +166,11 @@ class StreamDeclaration:
     def key_properties(self) -> tuple[str, ...]:
         """The Singer key: the entity and the `key` within it."""
         return (ENTITY, *self.key)
+
+    @property
+    def built(self) -> tuple[Field, ...]:
+        """The fields that are built from an answer: all but the entity's own and the derived one."""
+        return (*self.fields, *([self.number] if self.number else []))
 
     @property
     def incremental(self) -> bool:
@@ -204,6 +212,7 @@ STREAMS = (
         row="WSAnalysisDimension",
         repeat="DimensionCodes/WSAnalysisDimensionCode",
         fields=DIMENSION_OPTIONS,
+        number=DIMENSION_POSITION,
         key=("dimension_code", "code"),
     ),
     StreamDeclaration(

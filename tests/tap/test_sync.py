@@ -66,9 +66,9 @@ def test_every_record_of_every_entity_arrives_once(name: str, company: Sandbox, 
 
 def test_every_option_of_every_dimension_arrives_once(company: Sandbox, whole: Run) -> None:
     expected = [
-        (entity, dimension["Code"], dimension["Description"], option["Code"], option["Description"])
+        (entity, dimension["Code"], dimension["Description"], option["Code"], option["Description"], position)
         for entity in company.entities
-        for dimension in company.source(entity, "dimensions")
+        for position, dimension in enumerate(company.source(entity, "dimensions"), 1)
         for option in dimension.get("DimensionCodes") or []
     ]
     assert [tuple(each.values()) for each in whole.records("dimension_options")] == expected
