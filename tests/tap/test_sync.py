@@ -269,6 +269,59 @@ def test_lists_of_one_entry_and_of_none_are_lists_like_any_other_r32(box: Sandbo
     assert sorted(done.complete) == NAMES, "an empty list that was read whole is complete"
 
 
+def test_the_entities_are_those_that_the_application_reaches_read_once(
+    company: Sandbox, tap: Tap, catalog: dict[str, Any]
+) -> None:
+    company.clear_requests()
+    done = tap(settings(company, entities=company.entities[:2]), catalog=only(catalog, "entities", "company"))
+    assert done.code == 0, done.err
+    reached = {each["entity"]: each for each in done.records("entities")}
+    assert list(reached) == company.entities, "the third as well, although the tap does not read it"
+    assert company.counters()["accountsiq"]["GetEntitiesByToken"] == 1
+    assert [each["entity"] for each in done.records("company")] == company.entities[:2]
+    for each in done.records("company"):
+        assert each["base_currency_code"] == reached[each["entity"]]["base_currency"]
+    assert sorted(done.complete) == ["company", "entities"]
+
+
+def test_the_companys_nested_settings_are_fields_of_their_own(
+    box: Sandbox, tap: Tap, catalog: dict[str, Any]
+) -> None:
+    box.set_source(
+        "ACME",
+        "company",
+        [
+            {
+                "CompanyName": "Ácme & Co",
+                "Address": {"City": "Cork"},
+                "ContactInformation": {"WebSite": "acme.example", "EmailAddress": "me@home.example"},
+                "AutoNumberingSettings": {
+                    "UseAutoSalesInvoiceNumbering": True,
+                    "CurrentSalesInvoiceNumber": "007",
+                },
+                "PrecisionSettings": {"PricePrecisionDecimals": 4},
+                "ApprovalSettings": {"ApprovalType": "BudgetHolderBased"},
+            }
+        ],
+    )
+    done = tap(settings(box), catalog=only(catalog, "company"))
+    (record,) = done.records("company")
+    expected = {
+        "entity": "ACME",
+        "company_name": "Ácme & Co",
+        "address_city": "Cork",
+        "address_line_1": None,
+        "contact_web_site": "acme.example",
+        "use_auto_sales_invoice_numbering": True,
+        "current_sales_invoice_number": "007",
+        "price_precision_decimals": 4,
+        "approval_type": "BudgetHolderBased",
+        "tax_registration_number": None,
+    }
+    assert {name: record[name] for name in expected} == expected
+    assert "me@home" not in done.out
+
+
 # --- selection ------------------------------------------------------------------------------------------------------
 
 PRIVATE = {
