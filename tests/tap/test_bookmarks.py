@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -130,19 +129,22 @@ def test_only_a_full_read_moves_the_moment_of_the_last_full_read() -> None:
 OVERLAP = timedelta(minutes=120)
 DAYS = 7
 
-edits = st.tuples(st.just("edit"), st.sampled_from("ABCDE"))
-removals = st.tuples(st.just("remove"), st.sampled_from("ABCDE"))
-runs = st.tuples(st.just("run"), st.sampled_from(["good", "good", "good", "fails", "cut short"]))
-pauses = st.tuples(st.just("wait"), st.integers(1, 4 * 24 * 60))
+codes = st.sampled_from("ABC")
+nights = st.tuples(
+    st.lists(codes, max_size=2),  # edited
+    st.none() | codes,  # deleted
+    st.integers(0, 4 * 24 * 60),  # minutes until the next night
+    st.sampled_from(["good", "good", "good", "fails", "cut short"]),
+)
 
 
 @given(
-    steps=st.lists(edits | removals | runs | pauses, max_size=40),
+    nights=st.lists(nights, min_size=2, max_size=20),
     skew=st.integers(-120, 120),
     written_late=st.integers(0, 60),
 )
 def test_no_change_is_ever_missed_and_deletions_show_within_the_interval(
-    steps: Iterable[tuple[str, Any]], skew: int, written_late: int
+    nights: Iterable[tuple[list[str], str | None, int, str]], skew: int, written_late: int
 ) -> None:
     """A service with a clock that is off, and a table that is fed by reads of which some fail.
 
@@ -150,39 +152,32 @@ def test_no_change_is_ever_missed_and_deletions_show_within_the_interval(
     change may be stamped long before it can be seen, as long as skew and delay stay within the overlap.
     """
     now = NOON
-    behind = timedelta(minutes=max(-skew, 0))
-    delay = min(timedelta(minutes=written_late), OVERLAP - behind)
+    delay = min(timedelta(minutes=written_late), OVERLAP - timedelta(minutes=max(-skew, 0)))
     source: dict[str, tuple[int, datetime]] = {}
     deleted: dict[str, datetime] = {}
     table: dict[str, int] = {}
     bookmark: Bookmark | None = None
-    for version, (kind, what) in enumerate(steps):
-        now += timedelta(seconds=1)
-        if kind == "edit":
-            source[what] = (version, now + timedelta(minutes=skew) - delay)
-            deleted.pop(what, None)
-        elif kind == "remove" and what in source:
-            del source[what]
-            deleted[what] = now
-        elif kind == "wait":
-            now += timedelta(minutes=what)
-        elif kind == "run":
-            full = why_full(bookmark, now=now, scope=SCOPE, full_read_days=DAYS) is not None
-            start = None if full or bookmark is None else since(bookmark, overlap=OVERLAP, start_date=None)
-            asked_at = now
-            found = {code: row for code, (row, stamp) in source.items() if start is None or stamp >= start}
-            if what == "fails":
-                continue
-            if what == "cut short":
-                table |= dict(list(found.items())[:1])
-                continue
+    for night, (edited, removed, minutes, outcome) in enumerate(nights):
+        for code in edited:
+            source[code] = (night, now + timedelta(minutes=skew) - delay)
+            deleted.pop(code, None)
+        if removed in source:
+            del source[removed]
+            deleted[removed] = now
+        full = why_full(bookmark, now=now, scope=SCOPE, full_read_days=DAYS) is not None
+        start = None if full or bookmark is None else since(bookmark, overlap=OVERLAP, start_date=None)
+        found = {code: row for code, (row, stamp) in source.items() if start is None or stamp >= start}
+        if outcome == "cut short":
+            table |= dict(list(found.items())[:1])
+        if outcome == "good":
             table = found if full else table | found
-            bookmark = after(bookmark, asked_at=asked_at, full=full, scope=SCOPE)
+            bookmark = after(bookmark, asked_at=now, full=full, scope=SCOPE)
             bookmark = Bookmark.from_state(bookmark.to_state())
             assert {code: row for code, row in table.items() if code in source} == {
                 code: row for code, (row, _) in source.items()
             }
             assert all(deleted[code] > now - timedelta(days=DAYS) for code in table if code not in source)
+        now += timedelta(minutes=minutes)
 
 
 def test_the_start_date_of_the_settings_is_a_moment_or_none() -> None:
