@@ -202,9 +202,13 @@ class EntityStream(Stream):
             yield from service.records(self.declaration, read, names, entity)
             return
         other = BY_NAME[derived.stream]
-        resolve = derived.resolver(
-            service.records(other, other.read, [each.name for each in other.built], entity)
-        )
+        try:
+            resolve = derived.resolver(
+                service.records(other, other.read, [each.name for each in other.built], entity)
+            )
+        except errors.AccountsIQError as error:
+            error.cause = f"The field {derived.field.name} needs {other.read.operation}. {error.cause}"
+            raise
         only_needed = set(derived.needs) - set(names)
         for record in service.records(self.declaration, read, {*names, *derived.needs}, entity):
             record[derived.field.name] = resolve(record)

@@ -130,7 +130,10 @@ def test_bi_codes_whose_dimensions_cannot_be_read_are_not_complete(
     done = tap(service.settings(), catalog=only(catalog, "bi_codes"))
     assert done.code == 1
     assert done.complete == []
-    assert "ACME, bi_codes: The application is not allowed to do this." in done.errors[0]
+    assert (
+        "ACME, bi_codes: The field dimension_options needs GetAnalysisDimensionSetup. "
+        "The application is not allowed to do this."
+    ) in done.errors[0]
 
 
 @pytest.mark.parametrize("separator", [None, "_"])
