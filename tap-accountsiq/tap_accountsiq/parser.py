@@ -171,6 +171,8 @@ class RowReader:
                 continue
             try:
                 record = blank.copy()
+                if declaration.number is not None and declaration.number.name in wanted:
+                    record[declaration.number.name] = self._document.row
                 _fill(record, element, columns)
                 if declaration.repeat is None:
                     yield record

@@ -9,7 +9,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tap_accountsiq.entity_stream import ENTITY_FIELD
+from tap_accountsiq.entity_stream import ENTITY_FIELD, fields_of
+from tap_accountsiq.fields import Field
 from tap_accountsiq.streams import STREAMS, StreamDeclaration
 from tap_accountsiq.tap import TapAccountsIQ
 
@@ -23,31 +24,48 @@ def settings_table() -> str:
 
 def stream_section(stream: StreamDeclaration) -> str:
     """Return a stream's description and the table of its fields."""
-    reads = [
-        stream.read.operation,
-        *(f"{read.operation} (with {name})" for name, read in stream.read_when.items()),
-    ]
+    selected = "yes" if stream.selected else "with the stream"
     rows = (
-        f"| `{each.name}` | {f'`{each.vendor}`' if each is not ENTITY_FIELD else ''} | {each.type.name} "
-        f"| {'on request' if each.private else 'yes'} | {each.description} |"
-        for each in (ENTITY_FIELD, *stream.fields)
+        f"| `{each.name}` | {_origin(each, stream)} | {each.type.name} "
+        f"| {'on request' if each.private else selected} | {each.description} |"
+        for each in fields_of(stream)
     )
     row = f"{stream.row}/{stream.repeat}" if stream.repeat else stream.row
-    introduction = (
-        f"{stream.description} Read by {' or '.join(reads)}, one record for each `{row}`. "
-        f"Key: {', '.join(f'`{key}`' for key in stream.key_properties)}."
-    )
+    introduction = [
+        stream.description,
+        f"Read by {_operations(stream)}, one record for each `{row}`.",
+        f"Key: {', '.join(f'`{key}`' for key in stream.key_properties)}.",
+        f"Replication: {'`FULL_TABLE` or `INCREMENTAL`' if stream.incremental else '`FULL_TABLE`'}.",
+    ]
+    if not stream.selected:
+        introduction.append("Not selected unless you ask for it.")
     return "\n".join(
         [
             f"### {stream.name}",
             "",
-            introduction,
+            " ".join(introduction),
             "",
             "| Field | Element | Type | Selected | Description |",
             "|:------|:--------|:-----|:---------|:------------|",
             *rows,
         ]
     )
+
+
+def _operations(stream: StreamDeclaration) -> str:
+    if stream.query is None:
+        return stream.read.operation
+    when = [*(f"with `{name}`" for name in stream.settings), *(["for changes"] if stream.incremental else [])]
+    return f"{stream.read.operation}, or {stream.query.operation} ({' or '.join(when)})"
+
+
+def _origin(field: Field, stream: StreamDeclaration) -> str:
+    """Say which element of the answer a field comes from."""
+    if field is stream.number:
+        return "the number of the row"
+    if stream.derived and field is stream.derived.field:
+        return f"made with the stream {stream.derived.stream}"
+    return f"`{field.vendor}`" if field is not ENTITY_FIELD else ""
 
 
 def _sections() -> Iterator[tuple[str, str]]:

@@ -1,11 +1,11 @@
-"""The fields of the five streams: the vendor's whole contract, in the vendor's order.
+"""The fields of the streams: the vendor's whole contract, in the vendor's order.
 
 Where the vendor publishes no meaning, the description says what the name says and no more.
 """
 
 from __future__ import annotations
 
-from tap_accountsiq.fields import BOOLEAN, DATE_TIME, DECIMAL, INTEGER, TEXT, Field
+from tap_accountsiq.fields import BOOLEAN, DATE_TIME, DECIMAL, INTEGER, TEXT, Field, FieldType
 
 ACCOUNTS = (
     Field("Code", "code", TEXT, "GL account code, exact: leading zeros, spaces and case matter."),
@@ -41,6 +41,14 @@ DIMENSION_OPTIONS = (
     Field("DimensionCodes/WSAnalysisDimensionCode/Description", "description", TEXT, "Name of the option."),
 )
 
+DIMENSION_POSITION = Field(
+    "",
+    "dimension_position",
+    INTEGER,
+    "Position of the dimension in the service's list, from 1: which analysis code of a BI code is meant for it.",
+)
+"""The number of the row; no element holds it."""
+
 BI_CODES = (
     Field("DepartmentID", "code", TEXT, "BI code, exact ('Department' in the API)."),
     Field("Description", "description", TEXT, "Name of the BI code."),
@@ -52,6 +60,40 @@ BI_CODES = (
     Field("AnalysisCode6", "analysis_code_6", TEXT, "Option code in the sixth dimension."),
     Field("IsActive", "is_active", BOOLEAN, "Whether the BI code is in use."),
 )
+
+RESOLVED_OPTIONS = Field(
+    "",
+    "dimension_options",
+    FieldType(
+        "list",
+        {
+            "type": ["array"],
+            "items": {
+                "type": ["object"],
+                "properties": {
+                    "position": {
+                        "type": ["integer"],
+                        "description": "Which of the six analysis codes holds the option code, from 1.",
+                    },
+                    "dimension_code": {
+                        "type": ["string", "null"],
+                        "description": "Code of the dimension that the option belongs to; null: of none.",
+                    },
+                    "dimension_description": {
+                        "type": ["string", "null"],
+                        "description": "Name of the dimension.",
+                    },
+                    "code": {"type": ["string"], "description": "Option code, exact."},
+                    "description": {"type": ["string", "null"], "description": "Name of the option."},
+                },
+                "required": ["position", "code"],
+            },
+        },
+        list,
+    ),
+    "The options behind the analysis codes, found by their code: dimension, option code and names.",
+)
+"""Made by `tap_accountsiq.dimensions`; no element holds it."""
 
 TAX_RATES = (
     Field("ID", "id", TEXT, "The vendor's id of the tax code."),
@@ -193,4 +235,89 @@ SUPPLIERS = (
         "EPaymentReference", "e_payment_reference", TEXT, "Reference for electronic payments.", private=True
     ),
     Field("SalesRepresentativeID", "sales_representative_id", INTEGER, "Id of the sales representative."),
+)
+
+ENTITIES = (
+    Field("EntityID", "entity", TEXT, "Id of the entity, exact, as in the setting entities."),
+    Field("EntityName", "entity_name", TEXT, "Name of the entity."),
+    Field("BaseCurrency", "base_currency", TEXT, "Base currency of the entity."),
+)
+
+COMPANY = (
+    Field("CompanyName", "company_name", TEXT, "Name of the company."),
+    Field("LocaleName", "locale_name", TEXT, "Locale, such as en-GB."),
+    Field("BaseCurrencyCode", "base_currency_code", TEXT, "Base currency of the company."),
+    Field("Address/Line1", "address_line_1", TEXT, "Address, first line."),
+    Field("Address/Line2", "address_line_2", TEXT, "Address, second line."),
+    Field("Address/City", "address_city", TEXT, "Address, city."),
+    Field("Address/County", "address_county", TEXT, "Address, county."),
+    Field("Address/PostZipCode", "address_post_zip_code", TEXT, "Address, post code."),
+    Field("Address/CountryState", "address_country_state", TEXT, "Address, country or state."),
+    Field("ContactInformation/LandlineNumber", "contact_landline_number", TEXT, "Telephone.", private=True),
+    Field(
+        "ContactInformation/MobileNumber", "contact_mobile_number", TEXT, "Mobile telephone.", private=True
+    ),
+    Field("ContactInformation/FaxNumber", "contact_fax_number", TEXT, "Fax.", private=True),
+    Field("ContactInformation/EmailAddress", "contact_email_address", TEXT, "E-mail address.", private=True),
+    Field("ContactInformation/WebSite", "contact_web_site", TEXT, "Web site."),
+    *(
+        each
+        for element, name, title in (
+            ("SalesQuote", "sales_quote", "sales quotes"),
+            ("SalesOrder", "sales_order", "sales orders"),
+            ("SalesInvoice", "sales_invoice", "sales invoices"),
+            ("SalesCreditNote", "sales_credit_note", "sales credit notes"),
+            ("PurchaseOrder", "purchase_order", "purchase orders"),
+        )
+        for each in (
+            Field(
+                f"AutoNumberingSettings/UseAuto{element}Numbering",
+                f"use_auto_{name}_numbering",
+                BOOLEAN,
+                f"Whether {title} are numbered by the service.",
+            ),
+            Field(
+                f"AutoNumberingSettings/Current{element}Number",
+                f"current_{name}_number",
+                TEXT,
+                f"The current number of {title}.",
+            ),
+        )
+    ),
+    Field(
+        "PrecisionSettings/PricePrecisionDecimals", "price_precision_decimals", INTEGER, "Decimals of prices."
+    ),
+    Field(
+        "PrecisionSettings/QuantityPrecisionDecimals",
+        "quantity_precision_decimals",
+        INTEGER,
+        "Decimals of quantities.",
+    ),
+    Field(
+        "ApprovalSettings/IsPurchaseApprovalEnabled",
+        "is_purchase_approval_enabled",
+        BOOLEAN,
+        "Whether purchases need an approval.",
+    ),
+    Field(
+        "ApprovalSettings/IsPurchaseBatchPaymentApprovalEnabled",
+        "is_purchase_batch_payment_approval_enabled",
+        BOOLEAN,
+        "Whether batch payments of purchases need an approval.",
+    ),
+    Field(
+        "ApprovalSettings/ApprovalType",
+        "approval_type",
+        TEXT,
+        "Who approves: SupplierBased or BudgetHolderBased.",
+    ),
+    Field("TaxRegistrationNumber", "tax_registration_number", TEXT, "VAT number of the company."),
+    Field("RegistrationNumber", "registration_number", TEXT, "Registration number of the company."),
+    Field("EDIIdentifier", "edi_identifier", TEXT, "Id for electronic data interchange."),
+    Field(
+        "IsConsolidationCompany",
+        "is_consolidation_company",
+        BOOLEAN,
+        "Whether the company consolidates others.",
+    ),
 )

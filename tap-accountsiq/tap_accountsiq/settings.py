@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from jsonschema import ValidationError
 from singer_sdk import typing as th
 from singer_sdk.plugin_base import JSONSchemaValidator
 
+from tap_accountsiq.bookmarks import start_date
 from tap_accountsiq.soap import LOOPBACK_HOSTS
 
 REGIONS = ("uk1", "eu1", "eu2", "us1")
@@ -110,6 +112,36 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         description="Leave out the suppliers that stand for employees who claim expenses.",
     ),
     th.Property(
+        "start_date",
+        th.DateTimeType,
+        title="Start date",
+        description=(
+            "With the replication method INCREMENTAL: leave out what was last changed before this moment (ISO 8601, "
+            "UTC unless it says otherwise). Such a stream is never declared whole. FULL_TABLE reads everything."
+        ),
+        examples=["2026-01-01T00:00:00Z"],
+    ),
+    th.Property(
+        "incremental_overlap_minutes",
+        th.IntegerType,
+        default=120,
+        title="Incremental overlap",
+        description=(
+            "With INCREMENTAL: how many minutes before the last read an incremental read begins. It covers changes "
+            "that were being written at that moment, and a clock of the service that is behind yours."
+        ),
+    ),
+    th.Property(
+        "full_read_days",
+        th.IntegerType,
+        default=7,
+        title="Full read interval",
+        description=(
+            "With INCREMENTAL: read everything again every so many days, because an incremental read never shows "
+            "what was deleted."
+        ),
+    ),
+    th.Property(
         "emit_activate_version_messages",
         th.BooleanType,
         default=True,
@@ -122,6 +154,8 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
     additional_properties=False,
 ).to_dict()
 """JSON Schema of the configuration; the SDK adds its own settings (stream maps, flattening)."""
+
+MAX_OVERLAP_MINUTES = 7 * 24 * 60
 
 CURES = {
     "region": f"Set it to one of {', '.join(REGIONS)}, or remove it and set api_url.",
@@ -137,6 +171,9 @@ CURES = {
     "user_agent": "Give printable ASCII characters on one line, or remove it.",
     "ca_bundle": "Give the path of a file with certificates in PEM format, or remove it.",
     "exclude_expense_suppliers": "Set it to true or false.",
+    "start_date": 'Give a date or a date and time that has passed, such as "2026-01-01T00:00:00Z", or remove it.',
+    "incremental_overlap_minutes": f"Give a whole number of minutes from 0 to {MAX_OVERLAP_MINUTES}.",
+    "full_read_days": "Give a whole number of days, at least 1.",
     "emit_activate_version_messages": "Set it to true or false.",
 }
 """What to do about a wrong value, by setting."""
@@ -212,9 +249,12 @@ def _beyond_types(config: Mapping[str, Any]) -> list[tuple[str, str]]:
     wrong += [("entities", fault) for fault in _entity_faults(config["entities"])]
     wrong += [
         (name, "is too small.")
-        for name in ("request_timeout", "answer_timeout", "max_answer_megabytes")
+        for name in ("request_timeout", "answer_timeout", "max_answer_megabytes", "full_read_days")
         if config[name] < 1
     ]
+    wrong += [("start_date", fault) for fault in _start_date_faults(config)]
+    if not 0 <= config["incremental_overlap_minutes"] <= MAX_OVERLAP_MINUTES:
+        wrong.append(("incremental_overlap_minutes", "is out of range."))
     if "user_agent" in config and not _PRINTABLE.fullmatch(config["user_agent"]):
         wrong.append(("user_agent", "is empty or holds characters that a header cannot carry."))
     if "ca_bundle" in config:
@@ -239,6 +279,14 @@ def _url_faults(url: str) -> list[str]:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS:
         return ["would send the client secret unencrypted; http is only allowed for this machine itself."]
     return []
+
+
+def _start_date_faults(config: Mapping[str, Any]) -> list[str]:
+    try:
+        moment = start_date(config)
+    except ValueError:
+        return [f"{config['start_date']!r} is not a date and time."]
+    return ["lies in the future."] if moment is not None and moment > datetime.now(UTC) else []
 
 
 def _entity_faults(entities: list[str]) -> list[str]:

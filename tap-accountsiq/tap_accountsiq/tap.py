@@ -24,7 +24,7 @@ from tap_accountsiq.client import AccountsIQ
 from tap_accountsiq.entity_stream import EntityStream
 from tap_accountsiq.soap import Wire
 from tap_accountsiq.spool import MEGABYTE, Limits
-from tap_accountsiq.streams import STREAMS
+from tap_accountsiq.streams import STREAMS, StreamDeclaration
 from tap_accountsiq.writer import MessageWriter
 
 
@@ -35,6 +35,7 @@ class TapAccountsIQ(Tap):
     message_writer: MessageWriter  # the SDK makes one of the class below
     message_writer_class = MessageWriter
     config_jsonschema: ClassVar[dict[str, Any]] = settings.SETTINGS
+    declarations: ClassVar[tuple[StreamDeclaration, ...]] = STREAMS
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
         TapCapabilities.CATALOG,
         TapCapabilities.STATE,
@@ -68,7 +69,7 @@ class TapAccountsIQ(Tap):
 
     def discover_streams(self) -> list[EntityStream]:
         """Return the declared streams; this needs neither network nor credentials."""
-        return [EntityStream(self, declaration) for declaration in STREAMS]
+        return [EntityStream(self, declaration) for declaration in self.declarations]
 
     def setup_mapper(self) -> None:
         """Prepare the mapper, after the streams have completed the selection in the catalog."""
@@ -171,8 +172,8 @@ class TapAccountsIQ(Tap):
         with cls._plain_ending():
             tap = cls._made(
                 config,
-                state=_json_object(state, "state"),
-                catalog=_json_object(catalog, "catalog"),
+                state=_state(state),
+                catalog=_catalog(catalog),
             )
             with contextlib.suppress(errors.AccountsIQError):  # noted as a failure by the stream that met it
                 tap.sync_all()
@@ -214,6 +215,36 @@ class TapAccountsIQ(Tap):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             cls.logger.error("The target stopped reading; the run is not complete.")
             sys.exit(1)
+
+
+def _state(file: IO[str] | None) -> dict[str, Any] | None:
+    """Read a state file.
+
+    Raises:
+        ConfigValidationError: It holds no bookmarks by stream.
+    """
+    state = _json_object(file, "state")
+    bookmarks = (state or {}).get("bookmarks", {})
+    if not isinstance(bookmarks, dict) or not all(isinstance(each, dict) for each in bookmarks.values()):
+        problem = (
+            f'{file and file.name}: the state must have the form {{"bookmarks": {{"a stream": {{…}}}}}}.'
+        )
+        raise ConfigValidationError(problem, errors=[problem])
+    return state
+
+
+def _catalog(file: IO[str] | None) -> dict[str, Any] | None:
+    """Read a catalog file. The metadata's replication method goes before the one that discovery wrote.
+
+    Raises:
+        ConfigValidationError: It is no JSON object.
+    """
+    catalog = _json_object(file, "catalog")
+    for stream in (catalog or {}).get("streams", []):
+        for entry in stream.get("metadata", []):
+            if not entry["breadcrumb"] and (method := entry["metadata"].get("replication-method")):
+                stream["replication_method"] = method
+    return catalog
 
 
 def _json_object(file: IO[str] | None, what: str) -> dict[str, Any] | None:

@@ -40,6 +40,8 @@ def kind(schema: Mapping[str, Any]) -> str:
     """The kind that Meltano has for a setting."""
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     (type_,) = (each for each in types if each != "null")
+    if schema.get("format") == "date-time":
+        return "date_iso8601"
     return "options" if "enum" in schema else KINDS[type_]
 
 

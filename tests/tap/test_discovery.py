@@ -6,6 +6,7 @@ import json
 import os
 import re
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,9 +138,17 @@ def elements(contract: dict[str, Any], name: str, prefix: str = "") -> dict[str,
     return found
 
 
+RENAMED = {"code", "dimension_code", "dimension_description", "entity"}
+"""Fields that are not named after their element."""
+
+ROW_TYPES = {"Result": "WSCompanyInformation"}
+"""The type of a row that is not named after its type."""
+
+
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
 def test_every_field_of_the_contract_is_offered_with_its_type(stream: Any, contract: dict[str, Any]) -> None:
-    assert {each.vendor: each.type.name for each in stream.fields} == elements(contract, stream.row)
+    expected = elements(contract, ROW_TYPES.get(stream.row, stream.row))
+    assert {each.vendor: each.type.name for each in stream.fields} == expected
 
 
 @pytest.mark.parametrize("stream", STREAMS, ids=NAMES)
@@ -148,7 +157,7 @@ def test_names_are_snake_case_and_unique(stream: Any) -> None:
     assert len(set(names)) == len(names)
     assert all(re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", name) for name in names)
     for each in stream.fields:
-        if "/" not in each.vendor and each.name not in {"code", "dimension_code", "dimension_description"}:
+        if "/" not in each.vendor and each.name not in RENAMED:
             assert each.name.replace("_", "") == each.vendor.replace("_", "").lower()
 
 
@@ -171,6 +180,9 @@ def test_about_describes_every_setting(tap: Tap) -> None:
         "user_agent",
         "ca_bundle",
         "exclude_expense_suppliers",
+        "start_date",
+        "incremental_overlap_minutes",
+        "full_read_days",
         "emit_activate_version_messages",
     ]
     assert all(settings[name]["title"] and settings[name]["description"] for name in own)
@@ -188,3 +200,31 @@ def test_the_readme_is_what_the_declarations_say(tap: Tap) -> None:
     for stream in STREAMS:
         assert f"### {stream.name}\n" in text
         assert all(f"| `{each.name}` | `{each.vendor}` |" in text for each in stream.fields)
+
+
+def described(schema: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
+    """Every field of a schema, nested ones too, with its description."""
+    for name, each in schema.get("properties", {}).items():
+        yield name, each.get("description")
+        yield from described(each)
+        yield from described(each.get("items", {}))
+
+
+def test_every_field_is_described_nested_ones_too(catalog: dict[str, Any]) -> None:
+    fields = [field for entry in entries(catalog).values() for field in described(entry["schema"])]
+    assert ("position", "Which of the six analysis codes holds the option code, from 1.") in fields
+    assert [name for name, text in fields if not (text and text.endswith("."))] == []
+
+
+def test_the_catalog_says_which_streams_can_only_be_read_whole_and_which_only_on_request(
+    catalog: dict[str, Any],
+) -> None:
+    roots = {
+        name: next(each["metadata"] for each in entry["metadata"] if not each["breadcrumb"])
+        for name, entry in entries(catalog).items()
+    }
+    free = {name for name, root in roots.items() if "forced-replication-method" not in root}
+    assert free == {"suppliers", "bi_codes"}
+    assert {entry["replication_method"] for entry in entries(catalog).values()} == {"FULL_TABLE"}
+    on_request = {name for name, root in roots.items() if not root["selected-by-default"]}
+    assert on_request == {"entities", "company"}

@@ -79,6 +79,28 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
         {"request_timeout": "soon"},
         "request_timeout: must be a whole number. Give a whole",
     ),
+    "a start date that is none": (
+        {"start_date": "soon"},
+        "start_date: 'soon' is not a date and time. Give a date or a date and time that has passed",
+    ),
+    "a start date that is out of the calendar": (
+        {"start_date": "0001-01-01T00:00:00+14:00"},
+        "start_date: '0001-01-01T00:00:00+14:00' is not a date and time.",
+    ),
+    "a start date that is a number": ({"start_date": 20260101}, "start_date: must be text."),
+    "a start date to come": ({"start_date": "2999-01-01"}, "start_date: lies in the future. Give a date"),
+    "no days between full reads": (
+        {"full_read_days": 0},
+        "full_read_days: is too short. Give a whole number",
+    ),
+    "an overlap that goes forward": (
+        {"incremental_overlap_minutes": -1},
+        "incremental_overlap_minutes: is out of range. Give a whole number of minutes from 0 to 10080.",
+    ),
+    "an overlap without end": (
+        {"incremental_overlap_minutes": 10**12},
+        "incremental_overlap_minutes: is out of",
+    ),
     "a user agent on two lines": ({"user_agent": "a\r\nb: c"}, "user_agent: is empty or holds characters"),
     "a ca_bundle that is not there": (
         {"ca_bundle": "/no/such/file.pem"},
@@ -107,6 +129,7 @@ def test_good_settings_are_accepted_and_defaults_filled_in() -> None:
     assert config["request_timeout"] == 300
     assert config["answer_timeout"] == 3600
     assert config["max_answer_megabytes"] == 4000
+    assert (config["incremental_overlap_minutes"], config["full_read_days"]) == (120, 7)
     assert config["emit_activate_version_messages"] is True
     assert "user_agent" not in config, "null is the same as not set"
 
