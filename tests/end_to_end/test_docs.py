@@ -91,6 +91,17 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
         "test_hub.py::test_the_definitions_are_as_the_plugins_declare_themselves"
     ),
     ".venv/bin/python scripts/troubleshooting.py": Runs("copies"),
+    # the benchmarks
+    **dict.fromkeys(
+        (
+            "make bench",
+            "make bench-full",
+            "make profile",
+            ".venv/bin/python -m benchmarks --scale bench tap target",
+            ".venv/bin/python -m benchmarks.publish .bench/bench-full.json",
+        ),
+        Cannot("measures for minutes or longer; tests/benchmarks runs the cases small"),
+    ),
     # docs/
     f"TARGET_EXPENSEIN_APPROVE=sha256:… {MELTANO} run sync": Elsewhere(
         f"{BAD_NIGHT}a_lost_filter_is_held_and_an_approved_plan_is_applied_once"
