@@ -38,7 +38,7 @@ class Block:
 
 def documents() -> list[str]:
     """Paths of all Markdown files that belong to the repository."""
-    places = (".", "docs", "docs/hub", "tap-accountsiq", "target-expensein", "sandbox")
+    places = (".", "docs", "docs/hub", "tap-accountsiq", "target-expensein", "sandbox", "benchmarks")
     return sorted(
         path.relative_to(ROOT).as_posix() for place in places for path in (ROOT / place).glob("*.md")
     )
