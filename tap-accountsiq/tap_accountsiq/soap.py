@@ -127,7 +127,13 @@ class Wire:
         self._session.verify = ca_bundle or True
         self._session.headers.clear()
         self._session.headers.update(
-            {"User-Agent": user_agent, "Accept": "text/xml", "Accept-Encoding": "gzip"}
+            {
+                "User-Agent": user_agent,
+                "Accept": "text/xml",
+                "Accept-Encoding": "gzip",
+                # Until the next list is due, the consumer has this one to take in: nobody keeps a connection that long.
+                "Connection": "close",
+            }
         )
 
     def post(

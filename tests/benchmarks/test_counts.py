@@ -13,6 +13,7 @@ from typing import TypeVar
 import pytest
 
 from benchmarks.bodies import SYNC_FIELDS, write_messages, write_seed, write_suppliers
+from benchmarks.cases.spool import released_by_a_deaf_consumer
 from benchmarks.cases.tap import write_catalog, write_config
 from benchmarks.cases.target import write_settings
 from benchmarks.measure import Usage, run
@@ -67,6 +68,15 @@ def test_the_taps_memory_does_not_grow_with_the_list(tmp_path: Path):
     peaks = [run_tap(tmp_path, count, measured).peak for count in (2_000, 20_000)]
 
     assert peaks[1] - peaks[0] < TAP_GROWTH
+
+
+def test_the_service_is_let_go_although_nobody_takes_the_records(tmp_path: Path):
+    count = 10_000
+    body = write_suppliers(tmp_path / f"{count}.xml", count)
+    assert body.stat().st_size > 20 * MEGABYTE  # more than pipes and sockets take in
+
+    with replay(tmp_path) as source:
+        assert released_by_a_deaf_consumer(tmp_path, source, count) > 0
 
 
 def test_the_target_keeps_little_of_each_record(tmp_path: Path):
