@@ -18,6 +18,11 @@ def _refuse_constant(text: str) -> NoReturn:
     raise ValueError(message)
 
 
+_exact = json.JSONDecoder(
+    parse_float=Decimal, parse_constant=_refuse_constant
+)  # one for all: it is costly to make
+
+
 def loads(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is any type
     """Read JSON text.
 
@@ -30,7 +35,9 @@ def loads(text: str | bytes) -> Any:  # noqa: ANN401 - JSON is any type
     Raises:
         ValueError: The text is not JSON (``NaN`` and ``Infinity`` included).
     """
-    return json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "surrogatepass")
+    return _exact.decode(text)
 
 
 def dumps(value: object) -> str:

@@ -110,6 +110,9 @@ class Store:
         path: Database file (made when it does not exist), or None for a database in memory.
         clock: Gives the present moment in UTC; stamps every change.
 
+    Attributes:
+        source_version: Another number after every change of a source row.
+
     Raises:
         StoreError: The file is no database of the sandbox.
     """
@@ -118,6 +121,10 @@ class Store:
         """Open the database, or make it."""
         self._clock = clock
         self._nesting = 0
+        self._facts: dict[
+            str, str | None
+        ] = {}  # meta values as read or written last; each request asks for some
+        self.source_version = 0
         try:
             # One thread uses it, but not always the one that made it.
             self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
@@ -158,6 +165,8 @@ class Store:
             self._db.execute("DELETE FROM live")
             self._db.execute("DELETE FROM meta WHERE key <> ?", (_META_FORMAT,))
             self._db.execute("DELETE FROM sqlite_sequence")
+            self._facts.clear()
+            self.source_version += 1
         self._last_number = 0
 
     @contextmanager
@@ -172,6 +181,8 @@ class Store:
             yield
         except BaseException:
             self._db.execute("ROLLBACK")
+            self._facts.clear()
+            self.source_version += 1
             self._last_number = self._read_last_number()
             raise
         else:
@@ -183,12 +194,17 @@ class Store:
 
     def meta(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - JSON is any type
         """The JSON value kept under a key, or the default."""
-        found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return default if found is None else loads(found[0])
+        if key not in self._facts:
+            found = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            self._facts[key] = None if found is None else str(found[0])
+        text = self._facts[key]
+        return default if text is None else loads(text)
 
     def set_meta(self, key: str, value: object) -> None:
         """Keep a JSON value under a key."""
-        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, dumps(value)))
+        text = dumps(value)
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, text))
+        self._facts[key] = text
 
     # AccountsIQ: source rows
 
@@ -236,6 +252,7 @@ class Store:
 
     def set_source(self, entity: str, dataset: str, rows: Iterable[Mapping[str, Any]]) -> None:
         """Replace a dataset. Rows that were there before, equal in every field, keep the moment of their change."""
+        self.source_version += 1
         now = _stamp(self._clock())
         before = dict(
             self._db.execute(
@@ -254,6 +271,7 @@ class Store:
 
     def add_source(self, entity: str, dataset: str, fields: Mapping[str, Any]) -> Row:
         """Append a row, stamped with the present moment. Returns the row."""
+        self.source_version += 1
         self._db.execute(
             "INSERT INTO source (entity, dataset, key, doc, modified) VALUES (?, ?, ?, ?, ?)",
             (entity, dataset, _key_of(dataset, fields), dumps(fields), _stamp(self._clock())),
@@ -277,6 +295,7 @@ class Store:
         """
         found = self._positions(entity, dataset, key)
         rows: list[Row] = [loads(doc) | dict(fields) for _, doc in found]
+        self.source_version += 1
         now = _stamp(self._clock())
         self._db.executemany(
             "UPDATE source SET key = ?, doc = ?, modified = ? WHERE position = ?",
@@ -294,6 +313,7 @@ class Store:
             StoreError: No row has this key.
         """
         found = self._positions(entity, dataset, key)
+        self.source_version += 1
         self._db.executemany("DELETE FROM source WHERE position = ?", [(position,) for position, _ in found])
 
     def _positions(self, entity: str, dataset: str, key: str) -> list[tuple[int, str]]:

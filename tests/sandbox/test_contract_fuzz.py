@@ -1,8 +1,8 @@
-"""The ExpenseIn side fuzzed from its own OpenAPI document: whatever the document allows is served as it says, whatever it
-does not allow is refused as it says, and nothing is answered in a way that it does not know.
+"""The ExpenseIn side fuzzed from its own OpenAPI document.
 
-A short, repeatable campaign. `make fuzz-contract EXAMPLES=500` makes a long one that is another each time; a failure
-prints the requests that lead to it, and the seed.
+Whatever the document allows is served as it says, whatever it does not allow is refused as it says, and nothing is
+answered in a way that it does not know. Here a short campaign, always the same; `make fuzz-contract EXAMPLES=500` makes a
+long one that is another each time. A failure prints the requests that lead to it, and the seed.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from sandbox.accountsiq.types import fields_of
 from sandbox.exactjson import dumps
 from sandbox.seeds import SeedError
 from sandbox.testing import Sandbox
@@ -189,6 +190,15 @@ def test_another_number_makes_other_data() -> None:
     )
     assert [row["Code"] for row in first] == [row["Code"] for row in second]
     assert [row["Name"] for row in first] != [row["Name"] for row in second]
+
+
+def test_every_field_of_a_supplier_can_have_a_value() -> None:
+    (entity,) = seeds.load("generated:suppliers=50,every_field=1")["accountsiq"]["entities"].values()
+    names = {field.name for field in fields_of("Supplier")}
+    assert all(
+        names == {name for name, value in row.items() if value not in ("", None)}
+        for row in entity["suppliers"]
+    )
 
 
 def test_nothing_at_all_can_be_generated() -> None:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import zlib
 from collections import deque
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from html import escape as escape_html
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from aiohttp import web
+from lxml import etree
 
 from sandbox.accountsiq import envelope, errors
+from sandbox.accountsiq.body import Bodies
 from sandbox.accountsiq.emit import element, entry_renderer, renderer
 from sandbox.accountsiq.errors import RequestFault, ServiceError
 from sandbox.accountsiq.operations import OPERATIONS, Operation
@@ -24,7 +24,7 @@ from sandbox.accountsiq.wsdl import wsdl
 from sandbox.store import META_APPLICATION, META_ENTITIES, Row, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 
     from sandbox.accountsiq.envelope import Call
 
@@ -39,10 +39,6 @@ NULL_LIST: Final = "_null_list"
 
 
 _XML: Final = "text/xml"
-_CHUNK: Final = 64 * 1024  # characters
-_WHOLE: Final = 256  # chunks; some thousand suppliers
-_GZIP_WBITS: Final = 31  # zlib: a gzip header and trailer around the data
-_GZIP_LEVEL: Final = 4  # a supplier list shrinks to about the same size as at 6, in half the time
 _MINUTE: Final = timedelta(minutes=1)
 
 
@@ -64,6 +60,7 @@ class AccountsIQ:
         self._clock = clock
         self._tokens = Tokens(clock)
         self._calls: deque[datetime] = deque()
+        self._bodies = Bodies()
 
     def routes(self) -> list[web.RouteDef]:
         """List what to register at the web server.
@@ -127,15 +124,24 @@ class AccountsIQ:
             if not operation.needs_token:
                 return _xml(self._sign_in(operation, call))
             self._admit(operation, call)
-            result = self._result(operation, call)
+            accepted = request.headers.get("Accept-Encoding", "").lower()
+            zipped = self._settings["gzip"] and "gzip" in accepted
+            body = self._body(operation, call, zipped=zipped)
         except ServiceError as refused:
             return self._refuse(operation, "Failure", refused.code, refused.message)
+        headers = {"Content-Encoding": "gzip"} if zipped else {}
+        return web.Response(body=body, content_type=_XML, charset="utf-8", headers=headers)
+
+    def _body(self, operation: Operation, call: Call, *, zipped: bool) -> bytes | AsyncIterator[bytes]:
+        query = call.query()
+        asked = operation.name, call.entity, b"" if query is None else etree.tostring(query, with_tail=False)
+        version = self._store.source_version
+        kept = self._bodies.kept(asked, version, zipped=zipped)
+        if kept is not None:
+            return kept
+        result = self._result(operation, call)
         parts = chain([envelope.opening(operation)], result, [envelope.closing(operation)])
-        zipped = self._settings["gzip"] and "gzip" in request.headers.get("Accept-Encoding", "").lower()
-        response = _response(_chunks(parts, zipped=zipped))
-        if zipped:
-            response.headers["Content-Encoding"] = "gzip"
-        return response
+        return self._bodies.make(parts, asked, version, zipped=zipped)
 
     def _refuse(
         self, operation: Operation | None, status: str, code: str, message: str | None
@@ -308,41 +314,6 @@ def _is_guid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _response(chunks: Iterator[bytes]) -> web.Response:
-    """Answer whole what fits into memory, as ASP.NET does, and stream the rest."""
-    begun = list(islice(chunks, _WHOLE + 1))
-    if len(begun) <= _WHOLE:
-        return web.Response(body=b"".join(begun), content_type=_XML, charset="utf-8")
-    return web.Response(body=_asynchronous(chain(begun, chunks)), content_type=_XML, charset="utf-8")
-
-
-async def _asynchronous(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
-
-
-def _chunks(parts: Iterable[str], *, zipped: bool) -> Iterator[bytes]:
-    """Join small pieces of markup to pieces worth sending."""
-    squeeze = zlib.compressobj(_GZIP_LEVEL, wbits=_GZIP_WBITS) if zipped else None
-    for joined in _joined(parts):
-        data = joined.encode("utf-8", "replace")
-        yield data if squeeze is None else squeeze.compress(data)
-    if squeeze is not None:
-        yield squeeze.flush()
-
-
-def _joined(parts: Iterable[str]) -> Iterator[str]:
-    waiting: list[str] = []
-    size = 0
-    for part in parts:
-        waiting.append(part)
-        size += len(part)
-        if size >= _CHUNK:
-            yield "".join(waiting)
-            waiting, size = [], 0
-    yield "".join(waiting)
 
 
 def _xml(text: str, status: int = 200) -> web.Response:

@@ -72,8 +72,10 @@ class ExpenseIn:
 
     def present(self, row: LiveRow) -> str:
         """An object as JSON text, its id in the configured type."""
-        identifier = str(row.number) if self._settings["id_type"] == "number" else dumps(row.id)
-        return '{"id":' + identifier + ("," if row.doc != "{}" else "") + row.doc[1:]
+        return '{"id":' + dumps(self._identifier(row)) + ("," if row.doc != "{}" else "") + row.doc[1:]
+
+    def _identifier(self, row: LiveRow) -> str | int:
+        return row.number if self._settings["id_type"] == "number" else row.id
 
     def find(self, collection: str, identifier: str) -> LiveRow | None:
         """The object that has this id, given as in a path."""
@@ -187,8 +189,8 @@ class ExpenseIn:
         fields = validation.created(collection, await _body(request), self._settings["max_name_length"])
         self._keep_unique(collection, fields, own=None)
         row = self._store.insert_live(collection.name, fields)
-        identifier = loads(self.present(row))["id"]
-        return self._object(row, status=201, headers={"Location": f"{BASE}{collection.name}/{identifier}"})
+        location = f"{BASE}{collection.name}/{self._identifier(row)}"
+        return self._object(row, status=201, headers={"Location": location})
 
     async def _read(self, request: web.Request, collection: Collection) -> web.Response:
         return self._object(self._get(request, collection))

@@ -25,6 +25,7 @@ def generate(
     bi_codes: int = 50,
     tax_codes: int = 8,
     twins: int = 0,
+    every_field: int = 0,
     seed: int = 1,
 ) -> State:
     """Make one entity of a given size, and an empty ExpenseIn account.
@@ -37,6 +38,7 @@ def generate(
         bi_codes: BI codes, every tenth of them inactive.
         tax_codes: Tax codes.
         twins: So many suppliers appear a second time, with the same code and another name.
+        every_field: 1 for suppliers of which every field has a value, about 2,700 bytes of XML each; 0 as in life.
         seed: The same numbers with the same seed make the same data.
 
     Returns:
@@ -65,7 +67,7 @@ def generate(
             "dimensions": [_dimension(name, options) for name in _DIMENSIONS[:dimensions]],
             "bi_codes": [_bi_code(number, dimensions, options) for number in range(bi_codes)],
             "tax_codes": [_tax_code(number) for number in range(tax_codes)],
-            "suppliers": _suppliers(suppliers, twins, seed),
+            "suppliers": _suppliers(suppliers, twins, seed, bool(every_field)),
             "company": [
                 {"CompanyName": "Generated (UK) Ltd", "LocaleName": "en-GB", "BaseCurrencyCode": "GBP"}
             ],
@@ -114,11 +116,11 @@ def _tax_code(number: int) -> Row:
     }
 
 
-def _suppliers(count: int, twins: int, seed: int) -> list[Row]:
+def _suppliers(count: int, twins: int, seed: int, every_field: bool) -> list[Row]:  # noqa: FBT001
     draw = Random(seed)  # noqa: S311 - reproducible, not secret  # nosec B311
     supply = names(seed)
     rows = [
-        company_row(number, f"S{number:06d}", name, draw)
+        company_row(number, f"S{number:06d}", name, draw, every_field=every_field)
         for number, name in enumerate(islice(supply, count), 1)
     ]
     copies = [

@@ -32,6 +32,36 @@ _STRIDE: Final = 2_147_483_647  # a prime: multiples of it visit every pair of w
 _FOUNDED: Final = datetime(2015, 1, 5, 9, 0)  # the service's dates carry no zone
 _TERMS: Final = ("NET7", "NET14", "NET30", "NET60")
 _METHODS: Final = ("BACS", "SEPA", "CHQ", "DD")
+_SELDOM_SET: Final[Row] = {
+    "ExternalApproverID": 12,
+    "LedgerType": "Purchases",
+    "AreaID": "NORTH",
+    "ShipViaID": "ROAD",
+    "Address2": "Second Floor",
+    "DeliveryAddress2": "Gate 3",
+    "DeliveryCounty_State": "Fictionshire",
+    "DeliveryPostCode": "ZZ1 1ZZ",
+    "DeliveryPhone": "020 7946 0123",
+    "DeliveryFax": "020 7946 0124",
+    "Fax": "020 7946 0125",
+    "VATExemptReference": "EX-000",
+    "HeadOfficeAccountID": 1,
+    "UseHeadOffice": False,
+    "IsHeadOffice": False,
+    "RegionID": "UK",
+    "PriorityID": "NORMAL",
+    "DeliveryRouteID": "R1",
+    "PriceCategoryID": "TRADE",
+    "PriceListID": "LIST1",
+    "DepartmentID": "B00001",
+    "AccountReferralID": "REF000",
+    "MobilePhone": "07700 900123",
+    "IsFranchise": False,
+    "ContractorTaxCode": "C0",
+    "EDICentralID": "EDI000",
+    "EPaymentReference": "EPAY000",
+    "SalesRepresentativeID": 7,
+}
 _INACTIVE_SHARE: Final = 40  # one in so many
 
 
@@ -70,7 +100,7 @@ def code_of(name: str, number: int) -> str:
     return f"{letters:X<4}{number:04d}"
 
 
-def company_row(account_id: int, code: str, name: str, draw: Random) -> Row:
+def company_row(account_id: int, code: str, name: str, draw: Random, *, every_field: bool = False) -> Row:
     """Make a company that sends invoices.
 
     Args:
@@ -78,9 +108,10 @@ def company_row(account_id: int, code: str, name: str, draw: Random) -> Row:
         code: Its code.
         name: Its name.
         draw: Source of chance.
+        every_field: Set all of its 69 fields, and none to an empty value.
 
     Returns:
-        A row of Supplier, most of its 69 fields set.
+        A row of Supplier, most of its fields set.
     """
     chance = draw.getrandbits(60)
     town, county, country, country_code, post_code, currency = TOWNS[chance % len(TOWNS)]
@@ -131,7 +162,9 @@ def company_row(account_id: int, code: str, name: str, draw: Random) -> Row:
         "RowVersionNumber": f"AAAA{chance % 10**7:07d}=",
         "SalesRepresentativeID": None,
     }
-    if chance & 4:
+    if every_field:
+        row = _SELDOM_SET | {field: value for field, value in row.items() if value not in ("", None)}
+    if every_field or chance & 4:
         row |= {
             "DeliveryName": name,
             "DeliveryAddress1": street,
