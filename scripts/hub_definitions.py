@@ -77,6 +77,8 @@ PLUGINS = (
                     for each in stream.fields
                     if each.private
                 ),
+                # Nor what an application's permissions may not cover.
+                *(f"!{stream.name}.*" for stream in STREAMS if not stream.selected),
             ]
         },
     ),

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import click
 
-from tap_accountsiq.entity_stream import ENTITY_FIELD
+from tap_accountsiq.entity_stream import fields_of
 from tap_accountsiq.streams import STREAMS
 
 SQL = """\
@@ -41,7 +41,7 @@ def _descriptions() -> Iterator[tuple[str, str | None, str]]:
     """Yield table, column (``None``: the table itself) and description of everything that the tap offers."""
     for stream in STREAMS:
         yield stream.name, None, stream.description
-        for field in (ENTITY_FIELD, *stream.fields):
+        for field in fields_of(stream):
             yield stream.name, field.name, field.description
 
 

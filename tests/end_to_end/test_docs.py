@@ -84,6 +84,9 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} run sync": Elsewhere(
         "test_rules.py::test_r10_the_daily_schedule_is_at_four_and_runs_the_sync"
     ),
+    "UPDATE_SNAPSHOTS=1 .venv/bin/pytest -q tests/tap/test_discovery.py": Cannot(
+        "a test run inside a test run"
+    ),
     ".venv/bin/pytest -q -n 2 tests/tap": Cannot("a test run inside a test run"),
     ".venv/bin/pytest -q tests/end_to_end/test_rules.py -k r12": Cannot("a test run inside a test run"),
     ".venv/bin/python -m tap_accountsiq.readme tap-accountsiq/README.md": Runs("copies"),
