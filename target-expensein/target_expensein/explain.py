@@ -18,9 +18,10 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_expensein import planfile
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
+from target_expensein.decoding import exactly
 from target_expensein.engine import plan_and_gate, read_live
 from target_expensein.guard import Gated
-from target_expensein.intake import Arrival, Intake
+from target_expensein.intake import Arrival, Intake, NotARecord
 from target_expensein.ledger import Entry, Ledger
 from target_expensein.live import LiveIndex, fold_reference
 from target_expensein.model import WRITES, Field, Kind, LiveRecord, SourceRecord, Value
@@ -74,15 +75,13 @@ def read_source(items: Mapping[str, ItemSettings], reference: str, lines: Iterab
     """
     seen = {name: Seen(Intake(settings, keep_verdicts=True)) for name, settings in items.items()}
     reader = MessageReader()
-    for number, line in enumerate(lines, start=1):
-        message = reader.deserialize_json(line)
+    for message in reader.messages(lines):
         try:
             for one in seen.values():
                 if message["type"] in _TAKE and message["stream"] == one.intake.settings.source.stream:
                     _TAKE[message["type"]](one, reference, message)
-        except (KeyError, AttributeError) as error:
-            problem = f"line {number} is not a Singer message ({error})"
-            raise InvalidInputLine(problem) from None
+        except NotARecord as error:
+            raise InvalidInputLine(f"line {reader.line}: {error}") from None
     return seen
 
 
@@ -91,11 +90,10 @@ def _take_schema(seen: Seen, _reference: str, message: Mapping[str, Any]) -> Non
 
 
 def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None:
-    record = message["record"]
     if seen.intake.arrival is Arrival.MISSING:
-        problem = f"a record of {message['stream']!r} comes before the stream's SCHEMA"
-        raise InvalidInputLine(problem)
-    seen.intake.offer(record)
+        raise NotARecord(f"a record of {message['stream']!r} comes before the stream's SCHEMA")
+    seen.intake.offer(message["record"], message.get("version"))
+    record = exactly(message["record"]) or {}
     found = record.get(seen.intake.settings.source.reference)
     if found == reference:
         seen.records.append(record)
@@ -103,8 +101,8 @@ def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None
         seen.lookalikes.append(found)
 
 
-def _take_end(seen: Seen, _reference: str, _message: Mapping[str, Any]) -> None:
-    seen.intake.close()
+def _take_end(seen: Seen, _reference: str, message: Mapping[str, Any]) -> None:
+    seen.intake.close(message["version"])
 
 
 _TAKE = {"SCHEMA": _take_schema, "RECORD": _take_record, "ACTIVATE_VERSION": _take_end}
