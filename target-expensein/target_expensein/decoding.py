@@ -15,7 +15,6 @@ import msgspec
 from jsonschema import Draft202012Validator
 
 from target_expensein import exactjson
-from target_expensein.reader import names_once
 
 LONGEST_TEXT: Final = 10_000
 """In characters. What is longer is no code and no name."""
@@ -74,7 +73,7 @@ class RecordDecoder:
         if self._decoder is None:
             return None
         text = bytes(record)
-        if len(text) > LONGEST_TEXT or not names_once(text, self._names):
+        if len(text) > LONGEST_TEXT or not exactjson.names_at_most(1, text, self._names):
             return None
         try:
             fields = self._decoder.decode(text)

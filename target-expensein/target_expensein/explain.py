@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import simplejson
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -21,7 +21,7 @@ from target_expensein.api.errors import ApiError
 from target_expensein.decoding import exactly
 from target_expensein.engine import plan_and_gate, read_live
 from target_expensein.guard import Gated
-from target_expensein.intake import Arrival, Intake, NotARecord
+from target_expensein.intake import Arrival, Intake, NotARecordError
 from target_expensein.ledger import Entry, Ledger
 from target_expensein.live import LiveIndex, fold_reference
 from target_expensein.model import WRITES, Field, Kind, LiveRecord, SourceRecord, Value
@@ -59,7 +59,9 @@ class Seen:
     lookalikes: list[str] = field(default_factory=list)
 
 
-def read_source(items: Mapping[str, ItemSettings], reference: str, lines: Iterable[str]) -> dict[str, Seen]:
+def read_source(
+    items: Mapping[str, ItemSettings], reference: str, lines: IO[bytes] | IO[str]
+) -> dict[str, Seen]:
     """Read a saved tap output into the intakes of some items.
 
     Args:
@@ -80,7 +82,7 @@ def read_source(items: Mapping[str, ItemSettings], reference: str, lines: Iterab
             for one in seen.values():
                 if message["type"] in _TAKE and message["stream"] == one.intake.settings.source.stream:
                     _TAKE[message["type"]](one, reference, message)
-        except NotARecord as error:
+        except NotARecordError as error:
             raise InvalidInputLine(f"line {reader.line}: {error}") from None
     return seen
 
@@ -91,7 +93,7 @@ def _take_schema(seen: Seen, _reference: str, message: Mapping[str, Any]) -> Non
 
 def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None:
     if seen.intake.arrival is Arrival.MISSING:
-        raise NotARecord(f"a record of {message['stream']!r} comes before the stream's SCHEMA")
+        raise NotARecordError(f"a record of {message['stream']!r} comes before the stream's SCHEMA")
     seen.intake.offer(message["record"], message.get("version"))
     record = exactly(message["record"]) or {}
     found = record.get(seen.intake.settings.source.reference)
@@ -109,7 +111,7 @@ _TAKE = {"SCHEMA": _take_schema, "RECORD": _take_record, "ACTIVATE_VERSION": _ta
 
 
 def explain(
-    settings: Settings, items: Sequence[str], reference: str, lines: Iterable[str] | None
+    settings: Settings, items: Sequence[str], reference: str, lines: IO[str] | None
 ) -> dict[str, Any]:
     """Explain a reference.
 
@@ -134,7 +136,7 @@ def explain(
         last_plan = None if seen else _last_plan(settings, ledger)
         facts = []
         for name in items:
-            live = NO_KEY if client is None else _read_live(settings, client, name)
+            live = NO_KEY if client is None else _read_live(client, name)
             if name in seen:
                 facts.append(_explain_now(seen[name], live, ledger, reference))
             else:
@@ -142,10 +144,10 @@ def explain(
     return {"reference": reference, "account": settings.account, "items": facts}
 
 
-def _read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIndex | str:
+def _read_live(client: ExpenseInClient, item: str) -> LiveIndex | str:
     """Return ExpenseIn's state of an item, or why it could not be read."""
     try:
-        return read_live(settings, client, item)
+        return read_live(client, item)
     except ApiError as error:
         return str(error)
 

@@ -24,7 +24,6 @@ from target_expensein.model import Kind, Row, SourceRecord
 from target_expensein.settings import ItemSettings
 from target_expensein.source import SourceList
 
-
 ENTITY: Final = "entity"
 """Field of every stream of the tap that says which entity a record comes from."""
 
@@ -32,7 +31,7 @@ ENTITY: Final = "entity"
 LONGEST_MESSAGE: Final = 500
 
 
-class NotARecord(ValueError):
+class NotARecordError(ValueError):
     """What came as a schema or as a record is none; the text says why."""
 
 
@@ -93,7 +92,7 @@ class Intake:
             schema: JSON Schema of the stream's records, which has ``properties``.
 
         Raises:
-            NotARecord: If it is not a JSON Schema.
+            NotARecordError: If it is not a JSON Schema.
         """
         if schema == self._schema:
             return
@@ -106,7 +105,7 @@ class Intake:
             Draft202012Validator.check_schema(rules)
         except (SchemaError, RecursionError) as error:
             where = ".".join(map(str, getattr(error, "absolute_path", ())))
-            raise NotARecord(f"it is not a JSON Schema{where and f' at {where}'}") from None
+            raise NotARecordError(f"it is not a JSON Schema{where and f' at {where}'}") from None
         self._validator = Draft202012Validator(rules, registry=Registry())  # which fetches nothing
         missing = [field for field in self.settings.needed_fields if field not in properties]
         self._schema_problem = self._schema_problem or (
@@ -124,7 +123,7 @@ class Intake:
             version: The version of the list that it is part of, if the tap says so.
 
         Raises:
-            NotARecord: If it is not an object.
+            NotARecordError: If it is not an object.
         """
         self.arrival = Arrival.OPEN
         self._versions.add(version)
@@ -136,7 +135,7 @@ class Intake:
             return
         whole = exactly(record)
         if whole is None:
-            raise NotARecord("'record' of a RECORD message is not an object")
+            raise NotARecordError("'record' of a RECORD message is not an object")
         self._take(whole, self._violation(whole))
 
     def _take(self, record: Mapping[str, Any], violation: str | None) -> None:
@@ -244,7 +243,7 @@ class Intake:
             for error in self._validator.iter_errors(record):
                 where = ".".join(map(str, error.absolute_path))
                 yield _shortened(f"{where}: {error.message}" if where else error.message)
-        except Exception as error:  # noqa: BLE001 - a schema may be wrong in ways that only show in its use
+        except Exception as error:
             yield f"the stream's schema cannot be applied ({type(error).__name__})"
         source = self.settings.source
         for field in (source.reference, source.name):

@@ -7,7 +7,6 @@ to the letter, so that what is accepted, and what is said of what is not, does n
 
 from __future__ import annotations
 
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -23,8 +22,6 @@ from target_expensein import exactjson
 
 LONGEST_LINE: Final = 64 * 1024 * 1024
 """In bytes. A line is held in memory whole, so that there must be an end to it."""
-
-BOM: Final = b"\xef\xbb\xbf"
 
 MEMBERS: Final[Mapping[str, Mapping[str, tuple[type | UnionType, str]]]] = {
     "SCHEMA": {"stream": (str, "a text"), "schema": (dict, "an object")},
@@ -52,22 +49,6 @@ class PlainRecord(TypedDict, total=False):
 
 _PLAIN = msgspec.json.Decoder(PlainRecord)
 _FRAME = tuple(f'"{name}"'.encode() for name in PlainRecord.__annotations__)
-_ESCAPED_ASCII = re.compile(rb"\\u00[2-7]")
-
-
-def names_once(text: bytes, quoted_names: tuple[bytes, ...]) -> bool:
-    """Tell whether a JSON text certainly names each member at most once.
-
-    Args:
-        text: The JSON text.
-        quoted_names: The names, ASCII, with their quotes.
-
-    Returns:
-        False also when that is not easy to tell.
-    """
-    if b"\\u00" in text and _ESCAPED_ASCII.search(text):
-        return False  # a name could be spelt with escapes
-    return all(text.count(name) <= 1 for name in quoted_names)
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -131,9 +112,9 @@ class MessageReader(GenericSingerReader[bytes]):
         while line := binary.readline(LONGEST_LINE + 1):
             self.line += 1
             if isinstance(line, str):
-                line = line.encode("utf-8", "surrogatepass")  # noqa: PLW2901 - the same line
+                line = line.encode("utf-8", "surrogatepass")
             if self.line == 1:
-                line = line.removeprefix(BOM)  # noqa: PLW2901 - the same line
+                line = line.removeprefix(exactjson.BOM)
             if line.isspace() or not line:
                 continue
             yield self.deserialize_json(line)
@@ -165,7 +146,7 @@ class MessageReader(GenericSingerReader[bytes]):
             pass
         else:
             plain = message.get("type") == "RECORD" and "stream" in message and "record" in message
-            if plain and names_once(line, _FRAME):
+            if plain and exactjson.names_at_most(1, line, _FRAME):
                 return cast("dict[str, Any]", message)
         return self._exactly(line.decode("ascii") if text is None else text)
 

@@ -17,7 +17,7 @@ from singer_sdk.target_base import Target
 from target_expensein import report
 from target_expensein.api.errors import ApiError
 from target_expensein.engine import ItemResult
-from target_expensein.intake import Intake, NotARecord
+from target_expensein.intake import Intake, NotARecordError
 from target_expensein.ledger import LedgerError
 from target_expensein.reader import MessageReader
 from target_expensein.run import Surroundings, carry_out, sync_tasks
@@ -130,15 +130,17 @@ class TargetExpenseIn(Target):
         for intake in self._streams[stream]:
             try:
                 intake.open(message_dict["schema"])
-            except NotARecord as error:
-                raise InvalidInputLine(f"the schema of the stream {stream!r} cannot be used: {error}") from None
+            except NotARecordError as error:
+                raise InvalidInputLine(
+                    f"the schema of the stream {stream!r} cannot be used: {error}"
+                ) from None
 
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Offer a record to all items that its stream feeds."""
         for intake in self._intakes_of(message_dict):
             try:
                 intake.offer(message_dict["record"], message_dict.get("version"))
-            except NotARecord as error:
+            except NotARecordError as error:
                 raise InvalidInputLine(str(error)) from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:

@@ -268,7 +268,7 @@ class Transport:
             except HTTPError as error:
                 if response.ok:
                     raise self._failed(target, error) from error
-                body = b""  # the status says enough
+                body = bytearray()  # the status says enough
         answer = Answer(response.status_code, response.headers, body)
         check_status(target, answer, self._profile.errors, self._redaction)
         self._check_body(target, answer)
@@ -319,7 +319,7 @@ def too_long(target: Target, longest: int) -> ApiError:
     )
 
 
-def _body(response: Response, most: int) -> bytes:
+def _body(response: Response, most: int) -> bytearray:
     """Read a body as it comes, and no more than a chunk beyond so many bytes; what is counted is decompressed.
 
     Raises:
@@ -328,7 +328,7 @@ def _body(response: Response, most: int) -> bytes:
     body = bytearray()
     while len(body) <= most and (chunk := response.raw.read1(_CHUNK, decode_content=True)):
         body += chunk
-    return bytes(body)
+    return body
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
