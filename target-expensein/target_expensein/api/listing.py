@@ -29,7 +29,7 @@ PIECE: Final = 256 * 1024
 """In bytes: how much is decoded at a time."""
 
 _BETWEEN: Final = b"},"
-_START: Final = re.compile(rb"(\xef\xbb\xbf)?[ \t\r\n]{0,1000}\[")
+_START: Final = re.compile(rb"(\xef\xbb\xbf)?[ \t\r\n]*\[")
 """The beginning of an array, after what some programs put before UTF-8."""
 
 _TYPES: Final[dict[str, Any]] = {
@@ -109,12 +109,14 @@ class ListReader:
         if start is None:
             return read_json(body)
         rows: list[Any] = []
-        pending, enough = bytearray(), PIECE
+        pending, skip, enough = bytearray(), start.end(), PIECE
         for block in _blocks(body):
             pending += block
-            if start is not None:
-                del pending[: start.end()]
-                start = None
+            if skip:
+                if len(pending) < skip:
+                    continue
+                del pending[:skip]
+                skip = 0
             cut = pending.rfind(_BETWEEN)
             if cut < 0 or len(pending) < enough:
                 continue
