@@ -10,11 +10,11 @@ import io
 import json
 import re
 import tempfile
-from contextlib import suppress
 from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_expensein import reader
@@ -23,6 +23,7 @@ from target_expensein.target import TargetExpenseIn
 
 from .conftest import Result, TargetCommand, record, schema, state, stream, whole
 
+COMMAND = TargetExpenseIn.cli  # each time that it is asked for, the SDK adds a handler to the log
 CATEGORIES = {"categories": {"enabled": True}}
 TRAVEL = record("accounts", code="5000", description="Travel")
 MEALS = record("accounts", code="5100", description="Meals")
@@ -38,22 +39,19 @@ def line(message: Any, old: str = "", new: str = "") -> bytes:
 
 
 def run(target: TargetCommand, *lines: bytes | dict[str, Any], **config: Any) -> Result:
-    """Feed the command with bytes and wait for its end."""
-    process = target.start(**({"items": CATEGORIES} | config))
-    assert process.stdin is not None
-    with suppress(BrokenPipeError):
-        for one in lines:
-            process.stdin.buffer.write(one if isinstance(one, bytes) else line(one))
-        process.stdin.buffer.flush()
-    with suppress(BrokenPipeError):
-        process.stdin.close()
-    process.stdin = None
-    out, log = process.communicate(timeout=120)
-    assert "Traceback" not in log
-    assert len(log) < 20_000
-    return Result(
-        process.returncode, [json.loads(one) for one in out.splitlines()], log, target.folder / "output"
+    """Feed the command with bytes; in this process, for there are many cases."""
+    text = b"".join(one if isinstance(one, bytes) else line(one) for one in lines)
+    ended = CliRunner().invoke(
+        TargetExpenseIn.cli,
+        ["--config", str(target.configure(**({"items": CATEGORIES} | config)))],
+        input=text,
     )
+    assert isinstance(ended.exception, SystemExit | None)
+    report = target.folder / "output/latest/report.txt"
+    log = ended.stderr + (report.read_text() if report.exists() else "")
+    assert len(log) < 20_000
+    states = [json.loads(one) for one in ended.stdout.splitlines()]
+    return Result(ended.exit_code, states, log, target.folder / "output")
 
 
 def references(target: TargetCommand) -> list[str]:
@@ -212,14 +210,41 @@ def test_r32_a_list_that_is_not_certainly_whole_is_not_applied(target: TargetCom
 
 
 @pytest.mark.parametrize(
-    "value", ["null", "[]", '"\\ud800"', "0.10", "1e2", '{"a": {"a": 12345678901234567890.10}}']
+    "value", ["null", "[]", '"\\ud800"', "0.10", "1.0E+2", '{"a": {"a": 12345678901234567890.10}}']
 )
 def test_a_state_of_any_kind_is_passed_on_digit_for_digit(target: TargetCommand, value):
-    process = target.start(items=CATEGORIES)
+    config = str(target.configure(items=CATEGORIES))
     messages = b"".join(map(line, [OPEN, TRAVEL, END])) + line(state(1), "1", value)
-    out, _ = process.communicate(messages.decode())
-    assert process.returncode == 0
-    assert json.loads(out, parse_float=str) == json.loads(value, parse_float=str)
+    ended = CliRunner().invoke(COMMAND, ["--config", config], input=messages)
+    assert ended.exit_code == 0
+    assert json.loads(ended.stdout, parse_float=str) == json.loads(value, parse_float=str)
+
+
+@pytest.mark.parametrize(
+    ("text", "exit_code", "message"),
+    [
+        (
+            b"".join(map(line, [OPEN, TRAVEL])) + line(END)[:-9],
+            1,
+            "line 3 is not JSON: the input ends in the middle",
+        ),
+        (b"".join(map(line, [OPEN, TRAVEL])) + b"\xff\n", 1, "line 3 is not UTF-8 (byte 1)"),
+        (line(OPEN) + line(TRAVEL, '"ONE"', DEEP) + line(END), 1, "line 2 is nested too deeply"),
+        (b"\xef\xbb\xbf" + b"\r\n".join(line(one).strip() for one in (OPEN, TRAVEL, END)), 0, "1"),
+    ],
+    ids=["cut off", "not UTF-8", "deep", "BOM and CRLF"],
+)
+def test_the_command_says_so_and_exits_likewise(target: TargetCommand, text, exit_code, message):
+    process = target.start(items=CATEGORIES)
+    assert process.stdin is not None
+    process.stdin.buffer.write(text)
+    process.stdin.close()
+    process.stdin = None
+    log = target.finish(process)
+    assert process.returncode == exit_code
+    assert message in log
+    assert "Traceback" not in log
+    assert references(target) == (["5000"] if exit_code == 0 else [])
 
 
 # Any bytes at all
