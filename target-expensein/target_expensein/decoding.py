@@ -48,9 +48,9 @@ class RecordDecoder:
         self._decoder: msgspec.json.Decoder[dict[str, Any]] | None = None
         if not all(types.values()) or any(_JSON_TYPES[kinds[field]] not in types[field] for field in kinds):
             return
-        if not all(field.isascii() and field.isprintable() for field in properties):
-            return  # a name could be spelt in several ways
-        self._names = tuple(msgspec.json.encode(field) for field in properties)
+        if not all(map(exactjson.is_spelt_plainly, properties)):
+            return
+        self._names = tuple(f'"{field}"'.encode() for field in properties)
         self._scalars = {field: types[field] for field in properties if field not in kinds}
         members: dict[str, Any] = {extra: str | None, **dict.fromkeys(self._scalars, msgspec.Raw)}
         for field, kind in kinds.items():

@@ -180,6 +180,9 @@ def answers(draw: st.DrawFn) -> tuple[str, bool, str | None, bytes]:
     body = bytearray(
         draw(st.sampled_from(["", "\ufeff", " \n"])).encode() + array.encode("utf-8", "surrogatepass")
     )
+    if draw(st.booleans()):  # a member twice, perhaps at an end of the frame
+        twice = draw(st.sampled_from([b'"data":', b'"name":', b'"n\\u0061me":', b'"items":']))
+        body = body.replace(twice.replace(b"\\u0061", b"a"), twice + b" [], " + twice, 1)
     for _ in range(draw(st.integers(0, 1))):
         place = draw(st.integers(0, len(body) - 1))
         body[place : place + draw(st.integers(0, 2))] = draw(

@@ -20,7 +20,6 @@ from target_expensein.api.answers import read_json
 from target_expensein.api.profile import FIELDS
 from target_expensein.api.wire import is_usable_id, meaningful
 from target_expensein.model import LiveRecord
-from target_expensein.exactjson import names_at_most
 
 if TYPE_CHECKING:
     from target_expensein.api.profile import ItemProfile
@@ -58,10 +57,12 @@ class ListReader:
         members: list[Any] = [("id", str | int), *((field, _TYPES[field]) for field in wire_names)]
         names = (profile.id_field, *wire_names.values())
         self._names = tuple(f'"{name}"'.encode() for name in names)
+        frame = (*self._envelope, profile.listing.paging.link.member or "")
+        self._frame = tuple(f'"{name}"'.encode() for name in frame)
         self.length = 0
         self._rows: msgspec.json.Decoder[list[Any]] | None = None
-        each_once = len(set(names)) == len(names) and all(map(str.isalnum, names)) and "".join(names).isascii()
-        if each_once and not profile.listing.absent_is_null:
+        countable = len(set(names)) == len(names) and all(map(exactjson.is_spelt_plainly, (*names, *frame)))
+        if countable and not profile.listing.absent_is_null:
             row = msgspec.defstruct("Row", members, rename={"id": profile.id_field, **wire_names}, gc=False)
             self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
@@ -88,6 +89,8 @@ class ListReader:
         """Go through the envelope to the array."""
         if not envelope:
             return self._array(body)
+        if not exactjson.names_at_most(1, body, self._frame):
+            return read_json(body)
         try:
             members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -152,7 +155,7 @@ class ListReader:
             if not text.isascii():
                 text.decode("utf-8")  # where a text is skipped over, msgspec does not look at its bytes
             rows = self._rows.decode(text)
-            if not names_at_most(len(rows), text, self._names):
+            if not exactjson.names_at_most(len(rows), text, self._names):
                 return None  # every record has each of these members, so that one has it twice (or it is not easy to tell)
             return [_live(row) for row in rows]
         except (msgspec.MsgspecError, ValueError, RecursionError):

@@ -282,7 +282,10 @@ class Transport:
         """
         if len(answer.body) > self._longest:
             raise CallFailed(Trouble.TOO_LONG, too_long(target, self._longest))
-        told = [answer.body, *(answer.headers.get(name, "").encode() for name in _TELLING_HEADERS)]
+        told: list[bytes | bytearray] = [
+            answer.body,
+            *(answer.headers.get(name, "").encode() for name in _TELLING_HEADERS),
+        ]
         if any(map(self._redaction.finds, told)):
             message = (
                 f"{target.place}: the answer repeats the API key itself, so it is not used. Look for it in the names and "
