@@ -18,9 +18,9 @@ from target_expensein.apply import Applier, Outcome, Status
 from target_expensein.guard import Gated, Past, gate
 from target_expensein.ledger import Entry, Ledger, RunLog
 from target_expensein.limits import Limits
-from target_expensein.live import LiveIndex, reduce_live
+from target_expensein.live import LiveIndex
 from target_expensein.model import Applied, Field, Kind, Row
-from target_expensein.plan import ItemPlan
+from target_expensein.plan import AppliedValues, ItemPlan
 from target_expensein.progress import Progress
 from target_expensein.settings import Settings
 
@@ -50,7 +50,7 @@ class Task:
     plan: Callable[[LiveIndex, Applied], ItemPlan]
     source_count: int
     limits: Limits
-    applied: Callable[[frozenset[str | None]], Applied] | None = None
+    applied: Callable[[frozenset[str | None]], AppliedValues] | None = None
     compare_length: bool = True
     problem: str | None = None
 
@@ -83,11 +83,10 @@ class ItemResult:
         )
 
 
-def read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIndex:
+def read_live(client: ExpenseInClient, item: str) -> LiveIndex:
     """Read an item's collection from ExpenseIn.
 
     Args:
-        settings: The run's settings.
         client: The connection to ExpenseIn.
         item: Name of the item.
 
@@ -97,8 +96,7 @@ def read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveInd
     Raises:
         ApiError: If it could not be read to its end.
     """
-    profile = settings.profile.items[item]
-    return LiveIndex(reduce_live(body, profile) for body in client.list(item))
+    return LiveIndex(client.list(item))
 
 
 def plan_and_gate(task: Task, live: LiveIndex, ledger: Ledger) -> Gated:
@@ -170,7 +168,7 @@ class Engine:
                 result.problem = f"not attempted after: {over}"
                 continue
             try:
-                live = read_live(self._settings, self._client, task.item)
+                live = read_live(self._client, task.item)
             except ApiError as error:
                 result.problem = str(error)
                 over = error if error.scope is Scope.RUN else None
@@ -287,7 +285,7 @@ class Engine:
         """
         pause = self._settings.settle_seconds / SETTLE_READS
         for reading in range(SETTLE_READS + 1):
-            fresh = task.plan(read_live(self._settings, self._client, task.item), {})
+            fresh = task.plan(read_live(self._client, task.item), {})
             open_rows = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
             pending = [
                 outcome

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import simplejson
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -18,9 +18,10 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_expensein import planfile
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
+from target_expensein.decoding import exactly
 from target_expensein.engine import plan_and_gate, read_live
 from target_expensein.guard import Gated
-from target_expensein.intake import Arrival, Intake
+from target_expensein.intake import Arrival, Intake, NotARecordError
 from target_expensein.ledger import Entry, Ledger
 from target_expensein.live import LiveIndex, fold_reference
 from target_expensein.model import WRITES, Field, Kind, LiveRecord, SourceRecord, Value
@@ -58,7 +59,9 @@ class Seen:
     lookalikes: list[str] = field(default_factory=list)
 
 
-def read_source(items: Mapping[str, ItemSettings], reference: str, lines: Iterable[str]) -> dict[str, Seen]:
+def read_source(
+    items: Mapping[str, ItemSettings], reference: str, lines: IO[bytes] | IO[str]
+) -> dict[str, Seen]:
     """Read a saved tap output into the intakes of some items.
 
     Args:
@@ -74,15 +77,13 @@ def read_source(items: Mapping[str, ItemSettings], reference: str, lines: Iterab
     """
     seen = {name: Seen(Intake(settings, keep_verdicts=True)) for name, settings in items.items()}
     reader = MessageReader()
-    for number, line in enumerate(lines, start=1):
-        message = reader.deserialize_json(line)
+    for message in reader.messages(lines):
         try:
             for one in seen.values():
                 if message["type"] in _TAKE and message["stream"] == one.intake.settings.source.stream:
                     _TAKE[message["type"]](one, reference, message)
-        except (KeyError, AttributeError) as error:
-            problem = f"line {number} is not a Singer message ({error})"
-            raise InvalidInputLine(problem) from None
+        except NotARecordError as error:
+            raise InvalidInputLine(f"line {reader.line}: {error}") from None
     return seen
 
 
@@ -91,11 +92,10 @@ def _take_schema(seen: Seen, _reference: str, message: Mapping[str, Any]) -> Non
 
 
 def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None:
-    record = message["record"]
     if seen.intake.arrival is Arrival.MISSING:
-        problem = f"a record of {message['stream']!r} comes before the stream's SCHEMA"
-        raise InvalidInputLine(problem)
-    seen.intake.offer(record)
+        raise NotARecordError(f"a record of {message['stream']!r} comes before the stream's SCHEMA")
+    seen.intake.offer(message["record"], message.get("version"))
+    record = exactly(message["record"]) or {}
     found = record.get(seen.intake.settings.source.reference)
     if found == reference:
         seen.records.append(record)
@@ -103,15 +103,15 @@ def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None
         seen.lookalikes.append(found)
 
 
-def _take_end(seen: Seen, _reference: str, _message: Mapping[str, Any]) -> None:
-    seen.intake.close()
+def _take_end(seen: Seen, _reference: str, message: Mapping[str, Any]) -> None:
+    seen.intake.close(message["version"])
 
 
 _TAKE = {"SCHEMA": _take_schema, "RECORD": _take_record, "ACTIVATE_VERSION": _take_end}
 
 
 def explain(
-    settings: Settings, items: Sequence[str], reference: str, lines: Iterable[str] | None
+    settings: Settings, items: Sequence[str], reference: str, lines: IO[str] | None
 ) -> dict[str, Any]:
     """Explain a reference.
 
@@ -136,7 +136,7 @@ def explain(
         last_plan = None if seen else _last_plan(settings, ledger)
         facts = []
         for name in items:
-            live = NO_KEY if client is None else _read_live(settings, client, name)
+            live = NO_KEY if client is None else _read_live(client, name)
             if name in seen:
                 facts.append(_explain_now(seen[name], live, ledger, reference))
             else:
@@ -144,10 +144,10 @@ def explain(
     return {"reference": reference, "account": settings.account, "items": facts}
 
 
-def _read_live(settings: Settings, client: ExpenseInClient, item: str) -> LiveIndex | str:
+def _read_live(client: ExpenseInClient, item: str) -> LiveIndex | str:
     """Return ExpenseIn's state of an item, or why it could not be read."""
     try:
-        return read_live(settings, client, item)
+        return read_live(client, item)
     except ApiError as error:
         return str(error)
 

@@ -8,17 +8,31 @@ its last record; a tap that died or failed midway never says it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from typing import Any
+from typing import Any, Final
 
-from jsonschema import Draft202012Validator
+import msgspec
+from jsonschema import Draft202012Validator, SchemaError
+from referencing import Registry
 
+from target_expensein.decoding import LONGEST_TEXT, RecordDecoder, exactly
+from target_expensein.exactjson import Ambiguous
 from target_expensein.model import Kind, Row, SourceRecord
 from target_expensein.settings import ItemSettings
 from target_expensein.source import SourceList
+
+ENTITY: Final = "entity"
+"""Field of every stream of the tap that says which entity a record comes from."""
+
+
+LONGEST_MESSAGE: Final = 500
+
+
+class NotARecordError(ValueError):
+    """What came as a schema or as a record is none; the text says why."""
 
 
 class Arrival(Enum):
@@ -59,38 +73,78 @@ class Intake:
         self.arrival = Arrival.MISSING
         self.verdicts: list[Verdict] | None = [] if keep_verdicts else None
         self._dimensions: set[str] = set()
+        self._entities: dict[str, str] = {}
+        self._schema: Mapping[str, Any] | None = None
         self._schema_problem: str | None = None
+        self._versions: set[object] = set()
+        self._version_problem: str | None = None
         self._validator = Draft202012Validator({})
+        self._decoder = RecordDecoder({}, {}, (), ENTITY)
 
     def open(self, schema: Mapping[str, Any]) -> None:
         """Take note of the stream's schema and check that it offers every field that the item needs.
 
         A field may be missing because it is misspelt in a filter or because the tap was told not to select it;
-        either way the item fails with a message (R6: an error, not an empty result).
+        either way the item fails with a message (R6: an error, not an empty result). A stream may send another schema
+        later, as long as that offers every field, too; the same schema once more changes nothing.
 
         Args:
-            schema: JSON Schema of the stream's records.
+            schema: JSON Schema of the stream's records, which has ``properties``.
+
+        Raises:
+            NotARecordError: If it is not a JSON Schema.
         """
-        self.arrival = Arrival.OPEN
-        properties = schema.get("properties", {})
+        if schema == self._schema:
+            return
+        properties = schema["properties"]
+        needed = {field: properties[field] for field in self.settings.needed_fields if field in properties}
+        source = self.settings.source
+        rules = {"type": "object", "properties": needed, "required": [source.reference]}
+        rules |= {name: schema[name] for name in ("$defs", "definitions") if name in schema}
+        try:
+            Draft202012Validator.check_schema(rules)
+        except (SchemaError, RecursionError) as error:
+            where = ".".join(map(str, getattr(error, "absolute_path", ())))
+            raise NotARecordError(f"it is not a JSON Schema{where and f' at {where}'}") from None
+        self._validator = Draft202012Validator(rules, registry=Registry())  # which fetches nothing
         missing = [field for field in self.settings.needed_fields if field not in properties]
-        self._schema_problem = (
+        self._schema_problem = self._schema_problem or (
             "; ".join(self._explain_missing(field, properties) for field in missing) or None
         )
-        needed = {field: properties[field] for field in self.settings.needed_fields if field in properties}
-        self._validator = Draft202012Validator(
-            {"type": "object", "properties": needed, "required": [self.settings.source.reference]}
-        )
+        self._decoder = RecordDecoder(needed, source.kinds, (source.reference, source.active), ENTITY)
+        self._schema = schema
+        self.arrival = Arrival.OPEN
 
-    def offer(self, record: Mapping[str, Any]) -> None:
+    def offer(self, record: msgspec.Raw | Mapping[str, Any], version: object = None) -> None:
         """Take one record of the stream: it passes, is kept out by the filter, or is rejected.
 
         Args:
-            record: The record as the tap sent it.
+            record: The record as the tap sent it, decoded or as JSON text.
+            version: The version of the list that it is part of, if the tap says so.
+
+        Raises:
+            NotARecordError: If it is not an object.
         """
         self.arrival = Arrival.OPEN
+        self._versions.add(version)
         if self._schema_problem is not None:
             return
+        plain = self._decoder.decode(record) if isinstance(record, msgspec.Raw) else None
+        if plain is not None:
+            self._take(plain, None)
+            return
+        whole = exactly(record)
+        if whole is None:
+            raise NotARecordError("'record' of a RECORD message is not an object")
+        self._take(whole, self._violation(whole))
+
+    def _take(self, record: Mapping[str, Any], violation: str | None) -> None:
+        """Sort a record in.
+
+        Args:
+            record: The record, or the needed fields of it.
+            violation: How it breaks the stream's schema; None when it does not.
+        """
         source = self.settings.source
         if source.dimension is not None:
             dimension = record.get(source.dimension)
@@ -100,12 +154,12 @@ class Intake:
         reference, name = record.get(source.reference), record.get(source.name)
         if isinstance(reference, str):
             self.source.references.add(reference)
-        failed = self.settings.filter.failed(record)
+        failed = None if self._repeated(record) else self.settings.filter.failed(record)
         if self.verdicts is not None:
             self.verdicts.append(Verdict(str(reference), str(name), None if failed is None else str(failed)))
         if failed is not None:
             self.source.filtered[str(failed)] += 1
-        elif violation := self._violation(record):
+        elif violation is not None:
             self.source.rejected.append(
                 Row(
                     self.settings.item.name,
@@ -119,10 +173,21 @@ class Intake:
         else:
             self.source.records.append(self._reduce(record))
 
-    def close(self) -> None:
-        """Take note that the stream arrived whole."""
-        if self.arrival is not Arrival.MISSING:
-            self.arrival = Arrival.WHOLE
+    def close(self, version: object = None) -> None:
+        """Take note that the stream arrived whole, unless records of another version of the list are among it.
+
+        Args:
+            version: The version of the list that is whole, if the tap says so.
+        """
+        if self.arrival is Arrival.MISSING:
+            return
+        others = self._versions - {version, None}
+        if version is not None and others:
+            self._version_problem = (
+                f"the stream {self.settings.source.stream!r} mixes versions of its list: ACTIVATE_VERSION says "
+                f"{version!r}, records say {', '.join(sorted(map(repr, others)))}. Run the tap again, from its start."
+            )
+        self.arrival = Arrival.WHOLE
 
     def problem(self) -> str | None:
         """Say why the list cannot be used, or return None when it can."""
@@ -140,7 +205,7 @@ class Intake:
                     "its emit_activate_version_messages to true and its replication method to FULL_TABLE."
                 )
             case Arrival.WHOLE:
-                return self._schema_problem or self._dimension_problem()
+                return self._schema_problem or self._version_problem or self._dimension_problem()
 
     def _dimension_problem(self) -> str | None:
         wanted = self.settings.dimension
@@ -163,17 +228,36 @@ class Intake:
 
     def _violation(self, record: Mapping[str, Any]) -> str | None:
         """Say how a record breaks the stream's schema or lacks what every item needs."""
-        error = next(self._validator.iter_errors(record), None)
-        if error is not None:
-            where = ".".join(map(str, error.absolute_path))
-            return f"{where}: {error.message}" if where else error.message
+        return next(self._violations(record), None)
+
+    def _repeated(self, record: Mapping[str, Any]) -> list[str]:
+        """Return the needed fields that the record names more than once: nobody can say which value is meant."""
+        if not isinstance(record, Ambiguous):
+            return []
+        return [field for field in self.settings.needed_fields if field in record.repeated]
+
+    def _violations(self, record: Mapping[str, Any]) -> Iterator[str]:
+        for field in self._repeated(record):
+            yield f"{field}: there is more than one"
+        try:
+            for error in self._validator.iter_errors(record):
+                where = ".".join(map(str, error.absolute_path))
+                yield _shortened(f"{where}: {error.message}" if where else error.message)
+        except Exception as error:
+            yield f"the stream's schema cannot be applied ({type(error).__name__})"
         source = self.settings.source
         for field in (source.reference, source.name):
             if not isinstance(record.get(field) or "", str):
-                return f"{field}: {record[field]!r} is not a text"
+                yield _shortened(f"{field}: {record[field]!r} is not a text")
         if source.active is not None and not isinstance(record.get(source.active), bool):
-            return f"{source.active}: {record.get(source.active)!r} is neither true nor false"
-        return None
+            yield _shortened(f"{source.active}: {record.get(source.active)!r} is neither true nor false")
+        for field in self.settings.needed_fields:
+            value = record.get(field)
+            if isinstance(value, str):
+                if len(value) > LONGEST_TEXT:
+                    yield f"{field}: a text of {len(value):,} characters; more than {LONGEST_TEXT:,} are not taken"
+                if not _is_unicode(value):
+                    yield f"{field}: half a surrogate pair, which is no character"
 
     def _reduce(self, record: Mapping[str, Any]) -> SourceRecord:
         """Keep of a checked record what the plan needs."""
@@ -184,5 +268,23 @@ class Intake:
             name=record.get(source.name) or "",
             active=True if source.active is None else record[source.active],
             rate=None if rate is None else Decimal(str(rate)),
-            entity=record.get("entity"),
+            entity=self._entity(record.get(ENTITY)),
         )
+
+    def _entity(self, entity: object) -> str | None:
+        """Return one and the same text for all records of an entity."""
+        return self._entities.setdefault(entity, entity) if isinstance(entity, str) else None
+
+
+def _is_unicode(text: str) -> bool:
+    """Tell whether a text can be written at all."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _shortened(text: str) -> str:
+    """Return a message that repeats foreign values at a length that can be read."""
+    return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}…"

@@ -41,6 +41,14 @@ class Source:
         optional = (self.active, self.rate, self.dimension)
         return (self.reference, self.name, *(field for field in optional if field))
 
+    @property
+    def kinds(self) -> dict[str, type[str | bool]]:
+        """The Python type of the fields that hold texts and flags: name → type."""
+        texts: dict[str, type[str | bool]] = {
+            field: str for field in (self.reference, self.name, self.dimension) if field
+        }
+        return texts | ({self.active: bool} if self.active else {})
+
 
 SOURCES: Final = {
     source.stream: source

@@ -7,7 +7,7 @@ fields it owns, what a new record starts with) are data in ``items.py``; what ea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -120,23 +120,26 @@ def plan_item(
     return _Planner(item, decisions, source, live, applied).plan()
 
 
-def applied_values(item: Item, source: SourceList, left_open: Collection[str | None]) -> Applied:
-    """Return what ExpenseIn holds of the owned fields once a plan is carried out, for the next three-way comparison.
+@dataclass(frozen=True, slots=True)
+class AppliedValues:
+    """What ExpenseIn holds of the owned fields once a plan is carried out, for the next three-way comparison.
 
-    Args:
+    Attributes:
         item: The item's declaration.
         source: Its complete source list.
         left_open: References that the plan, or carrying it out, left as they were.
-
-    Returns:
-        Reference → field → value, for all other references of the source.
     """
-    values: dict[str, dict[str, Value]] = {}
-    for record in source.records:
-        if record.reference not in left_open:
-            woken = {Field.IS_ACTIVE.value: True} if item.wakes and record.active else {}
-            values[record.reference] = {Field.NAME.value: record.name, **woken}
-    return values
+
+    item: Item
+    source: SourceList
+    left_open: Collection[str | None]
+
+    def items(self) -> Iterator[tuple[str, Mapping[str, Value]]]:
+        """Yield field → value for every other reference of the source, made as it is asked for."""
+        for record in self.source.records:
+            if record.reference not in self.left_open:
+                woken = {Field.IS_ACTIVE.value: True} if self.item.wakes and record.active else {}
+                yield record.reference, {Field.NAME.value: record.name, **woken}
 
 
 class _Planner:
@@ -154,10 +157,7 @@ class _Planner:
 
     def plan(self) -> ItemPlan:
         rows = [*self.source.rejected]
-        groups: dict[str, list[SourceRecord]] = {}
-        for record in self.source.records:
-            groups.setdefault(record.reference, []).append(record)
-        for reference, records in groups.items():
+        for reference, records in _by_reference(self.source.records):
             rows.extend(self._decide(reference, records))
         rows.extend(self._orphans())
         return ItemPlan(self.item.name, tuple(rows), self.unchanged, self.source.filtered.total())
@@ -167,7 +167,7 @@ class _Planner:
         if is_blank(reference):  # R30
             yield from (self._row("blank_reference", record) for record in records)
             return
-        distinct = tuple(dict.fromkeys(records))
+        distinct = records if len(records) == 1 else tuple(dict.fromkeys(records))
         record = distinct[0]
         if self.decisions.inactive_source == "ignore" and not any(one.active for one in distinct):  # R25
             yield self._row("inactive_at_source", record)
@@ -326,6 +326,25 @@ class _Planner:
             detail=detail,
             source=record,
         )
+
+
+def _by_reference(records: Sequence[SourceRecord]) -> Iterator[tuple[str, Sequence[SourceRecord]]]:
+    """Yield each reference with its records, in the order of the first; nearly every one has but one."""
+    seen: set[str] = set()
+    shared: dict[str, list[SourceRecord]] = {}
+    for record in records:
+        if record.reference in seen:
+            shared[record.reference] = []
+        seen.add(record.reference)
+    for record in records if shared else ():
+        if record.reference in shared:
+            shared[record.reference].append(record)
+    for record in records:
+        if record.reference not in shared:
+            yield record.reference, (record,)
+        elif together := shared[record.reference]:
+            yield record.reference, tuple(together)
+            together.clear()
 
 
 def is_blank(text: str) -> bool:

@@ -40,7 +40,7 @@ class Redaction:
         """
         return self._pattern.sub(self._mark, text)
 
-    def finds(self, body: bytes) -> bool:
+    def finds(self, body: bytes | bytearray) -> bool:
         r"""Tell whether a body, of JSON perhaps, holds the secret; fast on long ones.
 
         Args:

@@ -24,7 +24,7 @@ from target_expensein.intake import Intake
 from target_expensein.ledger import Ledger, RunLog
 from target_expensein.live import LiveIndex
 from target_expensein.model import WRITES, Applied
-from target_expensein.plan import ItemPlan, applied_values, plan_item
+from target_expensein.plan import AppliedValues, ItemPlan, plan_item
 from target_expensein.report import Report, RunDirectory, counts
 from target_expensein.settings import ItemSettings, Settings
 from target_expensein.source import SourceList
@@ -108,7 +108,7 @@ def _sync_task(settings: ItemSettings, intake: Intake) -> Task:
         plan=partial(_plan_sync, settings, source),
         source_count=len(source.records),
         limits=settings.limits,
-        applied=partial(applied_values, settings.item, source),
+        applied=partial(AppliedValues, settings.item, source),
         problem=intake.problem(),
     )
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import click
+import simplejson
 from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.exceptions import InvalidInputLine
@@ -17,22 +17,21 @@ from singer_sdk.target_base import Target
 from target_expensein import report
 from target_expensein.api.errors import ApiError
 from target_expensein.engine import ItemResult
-from target_expensein.intake import Intake
+from target_expensein.intake import Intake, NotARecordError
 from target_expensein.ledger import LedgerError
 from target_expensein.reader import MessageReader
 from target_expensein.run import Surroundings, carry_out, sync_tasks
 from target_expensein.settings import SCHEMA, Settings, load
-from target_expensein.sinks import IgnoredSink, ItemSink
 from target_expensein.visible import visible
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import PurePath
     from types import FrameType
 
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
     from singer_sdk.plugin_base import _ConfigInput
     from singer_sdk.singerlib.encoding.base import GenericSingerReader
-    from singer_sdk.sinks import Sink
 
 CONFIG_TEST_STREAM = "meltano_test_stream"
 """What ``meltano config test`` sends instead of data: then the connection is tested and nothing is written."""
@@ -91,8 +90,8 @@ class TargetExpenseIn(Target):
         self._intakes = {
             name: Intake(item, keep_verdicts=preview) for name, item in self.settings.items.items()
         }
-        self._ignored: set[str] = set()
-        self._states: list[tuple[dict[str, Any], frozenset[str]]] = []
+        self._streams: dict[str, Sequence[Intake]] = {}
+        self._states: list[tuple[str, frozenset[str]]] = []
         self._stop = threading.Event()
         try:
             self._directory = report.RunDirectory(self.settings.output_dir)
@@ -116,39 +115,64 @@ class TargetExpenseIn(Target):
         self.settings = load(self._config)
         return []
 
-    def intakes_of(self, stream_name: str) -> Sequence[Intake]:
-        """Return the intakes of all enabled items that a stream feeds.
+    # The SDK's contract for readers: one method for each type of message. There are no sinks: the lists are
+    # compared when all input has arrived, and what is written is the difference.
 
-        Args:
-            stream_name: Name of the stream.
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        """Open the intakes of all items that a stream feeds: possibly none (R4, R31), possibly two (R5)."""
+        stream = message_dict["stream"]
+        if stream not in self._streams:
+            self._streams[stream] = [
+                intake for intake in self._intakes.values() if intake.settings.source.stream == stream
+            ]
+            if not self._streams[stream] and stream != CONFIG_TEST_STREAM:
+                self.logger.warning("No enabled item uses the stream %r; it is ignored.", stream)
+        for intake in self._streams[stream]:
+            try:
+                intake.open(message_dict["schema"])
+            except NotARecordError as error:
+                raise InvalidInputLine(
+                    f"the schema of the stream {stream!r} cannot be used: {error}"
+                ) from None
 
-        Returns:
-            Possibly none (R31), possibly two (R5).
-        """
-        return [intake for intake in self._intakes.values() if intake.settings.source.stream == stream_name]
-
-    def note_ignored(self, stream_name: str) -> None:
-        """Warn, once for each stream, that its records go nowhere (R4, R31)."""
-        if stream_name not in self._ignored:
-            self._ignored.add(stream_name)
-            if stream_name != CONFIG_TEST_STREAM:
-                self.logger.warning("No enabled item uses the stream %r; it is ignored.", stream_name)
-
-    def get_sink_class(self, stream_name: str) -> type[Sink]:
-        """Return the kind of sink for a stream."""
-        return ItemSink if self.intakes_of(stream_name) else IgnoredSink
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        """Offer a record to all items that its stream feeds."""
+        for intake in self._intakes_of(message_dict):
+            try:
+                intake.offer(message_dict["record"], message_dict.get("version"))
+            except NotARecordError as error:
+                raise InvalidInputLine(str(error)) from None
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        """Pass the message on: it says that a stream is whole (R32), not that rows are to be deleted."""
-        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
-            self.get_sink(stream_map.stream_alias).activate_version(message_dict["version"])
+        """Note that a stream is whole (R32). It does not say that rows are to be deleted (R7)."""
+        for intake in self._intakes_of(message_dict):
+            intake.close(message_dict["version"])
 
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Keep a state together with the streams that came before it: it goes out when they are settled."""
-        streams = frozenset(
-            stream_map.stream_alias for maps in self.mapper.stream_maps.values() for stream_map in maps
-        )
-        self._states.append((message_dict["value"], streams))
+        try:
+            state = simplejson.dumps(message_dict["value"], use_decimal=True)
+        except RecursionError:
+            raise InvalidInputLine("a STATE message that is nested too deeply") from None
+        self._states.append((state, frozenset(self._streams)))
+
+    def _process_batch_message(self, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
+        """Refuse: records come in messages, not in files."""
+        raise InvalidInputLine("BATCH messages are not taken. Remove batch_config from the tap's settings")
+
+    def _intakes_of(self, message_dict: dict[str, Any]) -> Sequence[Intake]:
+        """Return the intakes of the items that the stream of a message feeds.
+
+        Raises:
+            RecordsWithoutSchemaException: If the stream has no schema yet.
+        """
+        stream = message_dict["stream"]
+        try:
+            return self._streams[stream]
+        except KeyError:
+            raise RecordsWithoutSchemaException(
+                f"a {message_dict['type']} message of the stream {stream!r} before a corresponding schema"
+            ) from None
 
     def receive(self, messages: IO[str] | None) -> None:
         """Take in Singer messages to their end; nothing is read from ExpenseIn or written yet.
@@ -157,17 +181,20 @@ class TargetExpenseIn(Target):
             messages: Where they come from; standard input if None.
 
         Raises:
-            click.ClickException: If they are not Singer messages.
+            click.ClickException: If they are not Singer messages, or cannot be read.
         """
         try:
             self.process_lines(messages)
-        except (InvalidInputLine, RecordsWithoutSchemaException, KeyError, ValueError) as error:
-            message = f"The input is not a Singer stream, so nothing was written: {error}"
+        except (InvalidInputLine, RecordsWithoutSchemaException) as error:
+            message = f"The input is not a Singer stream, so nothing was written: {error}."
+            raise click.ClickException(message) from None
+        except OSError as error:
+            message = f"The input cannot be read, so nothing was written: {error.strerror}."
             raise click.ClickException(message) from None
 
     def process_endofpipe(self) -> None:
         """Do the work: all input has arrived."""
-        if self._ignored == {CONFIG_TEST_STREAM} and len(self.mapper.stream_maps) == 1:
+        if self._streams.keys() == {CONFIG_TEST_STREAM}:
             self._test_connection()
         elif self.settings.mode == "preview":
             self._preview()
@@ -194,7 +221,8 @@ class TargetExpenseIn(Target):
         """Pass on, in their order, the states before which nothing is open any more."""
         while self._states and not self._states[0][1] & open_streams:
             state, _ = self._states.pop(0)
-            self._write_state_message(state)
+            sys.stdout.write(f"{state}\n")
+            sys.stdout.flush()
 
     def _preview(self) -> None:
         """Show which records pass the filters; nothing is read from ExpenseIn and nothing written (R6)."""

@@ -90,8 +90,8 @@ class TargetCommand:
     folder: Path
     config: dict[str, Any] = field(default_factory=dict)
 
-    def start(self, **config: Any) -> subprocess.Popen[str]:
-        """Start the command and leave its input open."""
+    def configure(self, **config: Any) -> Path:
+        """Write the configuration; ``...`` leaves a setting out."""
         path = self.folder / "config.json"
         settings = {
             "api_url": self.box.expensein_url,
@@ -101,6 +101,11 @@ class TargetCommand:
             "settle_seconds": 0,
         }
         path.write_text(json.dumps({k: v for k, v in (settings | config).items() if v is not ...}))
+        return path
+
+    def start(self, **config: Any) -> subprocess.Popen[str]:
+        """Start the command and leave its input open."""
+        path = self.configure(**config)
         return subprocess.Popen(
             [COMMAND, "--config", path],
             stdin=subprocess.PIPE,

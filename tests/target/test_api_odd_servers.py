@@ -25,6 +25,7 @@ from target_expensein.api.errors import (
     Refused,
 )
 from target_expensein.api.profile import load_profile
+from target_expensein.model import LiveRecord
 
 KEY = "key-of-the-account-1"
 JSON = {"Content-Type": "application/json"}
@@ -163,7 +164,7 @@ def test_the_profile_names_the_header_of_the_key_and_the_query(server: Script, c
         "authorization": {"header": "X-Api-Key", "scheme": None},
         "list": {"envelope": "result.items", "query": {"includeInactive": "true"}},
     }
-    assert list(connect(overlay).list("departments")) == [DEPARTMENT]
+    assert [record.id for record in connect(overlay).list("departments")] == [DEPARTMENT["id"]]
     assert server.asked[0][1] == "/1.0/departments?includeInactive=true"
     assert server.asked[0][2]["x-api-key"] == KEY
     assert "authorization" not in server.asked[0][2]
@@ -282,7 +283,7 @@ def test_members_without_a_value_may_be_left_out_when_the_profile_says_so(
     server: Script, connect: Connect
 ) -> None:
     server.says([{"id": 1, "name": "x"}])
-    assert list(connect({"list": {"absent_is_null": True}}).list("departments")) == [{"id": 1, "name": "x"}]
+    assert list(connect({"list": {"absent_is_null": True}}).list("departments")) == [LiveRecord(1, None, "x")]
 
 
 def page(*numbers: int) -> list[dict[str, Any]]:
@@ -294,7 +295,7 @@ def test_a_server_that_gives_fewer_per_page_than_asked_is_read_to_its_end(
     server: Script, connect: Connect, style: str
 ) -> None:
     server.says(page(1, 2), page(3, 4), page(5), [])
-    assert [body["id"] for body in connect({"list": {"paging": {"style": style}}}).list("departments")] == [
+    assert [record.id for record in connect({"list": {"paging": {"style": style}}}).list("departments")] == [
         1,
         2,
         3,
@@ -320,7 +321,7 @@ def test_a_server_that_ignores_the_page_is_found_out(server: Script, connect: Co
 
 def test_a_record_that_slips_to_the_next_page_is_given_once(server: Script, connect: Connect) -> None:
     server.says(page(1, 2), page(2, 3), [])
-    assert [body["id"] for body in connect({"list": {"paging": {"style": "page"}}}).list("departments")] == [
+    assert [record.id for record in connect({"list": {"paging": {"style": "page"}}}).list("departments")] == [
         1,
         2,
         3,

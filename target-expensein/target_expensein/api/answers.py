@@ -93,7 +93,7 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytearray
 
 
 def dump(members: Mapping[str, Any]) -> bytes:
@@ -105,12 +105,29 @@ def dump(members: Mapping[str, Any]) -> bytes:
     return simplejson.dumps(members, use_decimal=True, allow_nan=False).encode("ascii")
 
 
-def parse(target: Target, answer: Answer) -> Any:  # noqa: ANN401 - any JSON
-    """Read the JSON of a 2xx answer, numbers with a fraction as exact decimals.
+def read_json(body: bytes | bytearray) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON, numbers with a fraction as exact decimals.
+
+    Args:
+        body: The JSON.
+
+    Raises:
+        ValueError: It is not JSON.
+        ArithmeticError: It has a number that is beyond all reach.
+        RecursionError: It is nested too deeply.
+    """
+    return simplejson.loads(
+        body.decode("utf-8-sig"), use_decimal=True, allow_nan=False, object_pairs_hook=_members_once
+    )
+
+
+def parse(target: Target, answer: Answer, loads: Callable[[bytearray], Any] = read_json) -> Any:  # noqa: ANN401 - any JSON
+    """Read the JSON of a 2xx answer.
 
     Args:
         target: What was asked.
         answer: The answer.
+        loads: Reads the JSON; it may use the body up.
 
     Returns:
         The JSON value.
@@ -132,19 +149,15 @@ def parse(target: Target, answer: Answer) -> Any:  # noqa: ANN401 - any JSON
             answer,
             f"answered {answer.status} with {found} where JSON was expected. Is api_url the address of the API?",
         )
+    size = len(answer.body)
+    found = (
+        f"{size} bytes that are not valid JSON"
+        if answer.body.strip()
+        else "an empty body where JSON was expected"
+    )
     try:
-        return simplejson.loads(
-            answer.body.decode("utf-8-sig"),
-            use_decimal=True,
-            allow_nan=False,
-            object_pairs_hook=_members_once,
-        )
+        return loads(answer.body)
     except (ValueError, ArithmeticError, RecursionError) as error:
-        found = (
-            f"{len(answer.body)} bytes that are not valid JSON"
-            if answer.body.strip()
-            else "an empty body where JSON was expected"
-        )
         raise _unreadable(target, answer, f"answered {answer.status} with {found}.") from error
 
 
@@ -283,7 +296,7 @@ def _leaves(value: object, label: str = "") -> Iterator[str]:
         yield f"{label}: {value}" if label else str(value)
 
 
-def _text(body: bytes) -> str:
+def _text(body: bytearray) -> str:
     return body.decode("utf-8-sig", errors="replace")
 
 

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from target_expensein.api import paging, wire
-from target_expensein.api.answers import Answer, Target, parse
+from target_expensein.api.answers import Answer, Target, parse, read_json
 from target_expensein.api.errors import BadAnswer, ChangedMeanwhile, NotKept, NotOffered
 from target_expensein.api.limiter import SharedPause
+from target_expensein.api.listing import ListReader
 from target_expensein.api.retry import Attempts, Call, CallFailed, RetryPolicy, Trouble
 from target_expensein.api.transport import MEGABYTE, Transport, too_long
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from target_expensein.api.profile import ItemProfile, Profile
-    from target_expensein.model import Value
+    from target_expensein.model import LiveRecord, Value
 
 USER_AGENT = f"target-expensein/{version('target-expensein')}"
 """How the client introduces itself unless told otherwise."""
@@ -45,8 +46,8 @@ class ExpenseInClient:
     """A client for one ExpenseIn account; safe for as many threads as its ``concurrency``.
 
     Every method raises :class:`~target_expensein.api.errors.ApiError` or a class of it, whose ``reason`` and ``scope`` say
-    what it is and how far it reaches. Records are the server's own objects; :func:`target_expensein.api.wire.decode` reads
-    the logical fields from them.
+    what it is and how far it reaches. A list gives what is compared of each record; a single record is the server's own
+    object, and :func:`target_expensein.api.wire.decode` reads the logical fields from it.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class ExpenseInClient:
         """Close all connections."""
         self._transport.close()
 
-    def list(self, item: str) -> Iterator[dict[str, Any]]:
+    def list(self, item: str) -> Iterator[LiveRecord]:
         """Read a whole collection, through all its pages.
 
         An error can come after some records: the list is complete only when the iterator ends by itself.
@@ -128,19 +129,20 @@ class ExpenseInClient:
             item: The item, for example ``tax_rates``.
 
         Yields:
-            The server's objects, each record once, their shape checked.
+            The records, each once, reduced to what is compared, their shape checked.
 
         Raises:
             ApiError: The collection could not be read to its end.
         """
         profile = self._usable(item)
+        reader = ListReader(profile)
         read = 0
 
         def fetch(url: str, query: Mapping[str, str]) -> paging.Page:
             nonlocal read
             target = Target(profile, "GET", url)
-            answer, payload = self._get(target, query)
-            read += len(answer.body)
+            answer, payload = self._get(target, query, loads=reader.read)
+            read += reader.length
             if read > self._longest:
                 raise too_long(target, self._longest)
             return paging.Page(payload, answer.headers, url)
@@ -268,13 +270,17 @@ class ExpenseInClient:
         return Attempts(call, self._retries, self._pause, self._sleep)
 
     def _get(
-        self, target: Target, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
+        self,
+        target: Target,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        loads: Callable[[bytearray], Any] = read_json,
     ) -> tuple[Answer, Any]:
         attempts = self._attempts(Call.READ)
         while True:
             try:
                 answer = self._transport.send(target, query=query, headers=headers)
-                return answer, parse(target, answer)
+                return answer, parse(target, answer, loads)
             except CallFailed as failure:
                 attempts.wait_or_give_up(failure)
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urljoin
 
 from requests.utils import parse_header_links
 
 from target_expensein.api.errors import BadAnswer
 from target_expensein.api.profile import SETTING
-from target_expensein.api.wire import checked, describe, record_id, unwrapped
+from target_expensein.api.wire import checked, describe, live_record, unwrapped
+from target_expensein.model import LiveRecord
 
 if TYPE_CHECKING:
     from target_expensein.api.profile import ItemProfile
@@ -28,13 +29,13 @@ MOST_PAGES = 100_000
 _LINK_SHOWN = 100
 
 
-Rows = list[dict[str, Any]]
+Rows = list[LiveRecord]
 """The records of one page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One answer of a list: the JSON, the headers, and the address it came from."""
+    """One answer of a list: the JSON, where plain records are live records already, the headers, and the address."""
 
     payload: object
     headers: Mapping[str, str]
@@ -48,7 +49,7 @@ class Fetch(Protocol):
         """Get the page at an address (of the API's own origin, else it is refused) with query parameters."""
 
 
-def records(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[dict[str, Any]]:
+def records(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[LiveRecord]:
     """Yield every record of a collection once.
 
     A record that slips from one page to the next while the list is read is met twice, and given once.
@@ -59,7 +60,7 @@ def records(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[dict[str, 
         fetch: Gets one page.
 
     Yields:
-        The server's objects, whole, their shape checked.
+        The records, reduced to what is compared, their shape checked.
 
     Raises:
         BadAnswer: The answer is not a list of records, pages repeat, or the list has no end.
@@ -67,7 +68,7 @@ def records(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[dict[str, 
     """
     seen: set[str | int] = set()
     for page, rows in _pages(profile, url, fetch):
-        new = {record_id(profile, row): row for row in rows}
+        new = {row.id for row in rows}
         if len(new) != len(rows):
             raise BadAnswer(
                 f"GET {page.url}: two records in one answer have the same ID. Look at {SETTING}.items.{profile.item}.fields.id.",
@@ -79,8 +80,8 @@ def records(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[dict[str, 
                 f"API profile says. Look at {SETTING}.list.paging.",
                 item=profile.item,
             )
-        yield from (row for identity, row in new.items() if identity not in seen)
-        seen.update(new)
+        yield from (row for row in rows if row.id not in seen)
+        seen |= new
 
 
 def _rows(profile: ItemProfile, page: Page) -> Rows:
@@ -92,7 +93,10 @@ def _rows(profile: ItemProfile, page: Page) -> Rows:
             f"{SETTING}.list.envelope.",
             item=profile.item,
         )
-    return [checked(profile, row, place) for row in rows]
+    return [
+        row if isinstance(row, LiveRecord) else live_record(profile, checked(profile, row, place))
+        for row in rows
+    ]
 
 
 def _pages(profile: ItemProfile, url: str, fetch: Fetch) -> Iterator[tuple[Page, Rows]]:

@@ -268,7 +268,7 @@ class Transport:
             except HTTPError as error:
                 if response.ok:
                     raise self._failed(target, error) from error
-                body = b""  # the status says enough
+                body = bytearray()  # the status says enough
         answer = Answer(response.status_code, response.headers, body)
         check_status(target, answer, self._profile.errors, self._redaction)
         self._check_body(target, answer)
@@ -282,7 +282,10 @@ class Transport:
         """
         if len(answer.body) > self._longest:
             raise CallFailed(Trouble.TOO_LONG, too_long(target, self._longest))
-        told = [answer.body, *(answer.headers.get(name, "").encode() for name in _TELLING_HEADERS)]
+        told: list[bytes | bytearray] = [
+            answer.body,
+            *(answer.headers.get(name, "").encode() for name in _TELLING_HEADERS),
+        ]
         if any(map(self._redaction.finds, told)):
             message = (
                 f"{target.place}: the answer repeats the API key itself, so it is not used. Look for it in the names and "
@@ -319,7 +322,7 @@ def too_long(target: Target, longest: int) -> ApiError:
     )
 
 
-def _body(response: Response, most: int) -> bytes:
+def _body(response: Response, most: int) -> bytearray:
     """Read a body as it comes, and no more than a chunk beyond so many bytes; what is counted is decompressed.
 
     Raises:
@@ -328,7 +331,7 @@ def _body(response: Response, most: int) -> bytes:
     body = bytearray()
     while len(body) <= most and (chunk := response.raw.read1(_CHUNK, decode_content=True)):
         body += chunk
-    return bytes(body)
+    return body
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

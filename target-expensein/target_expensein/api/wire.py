@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_expensein.api.errors import BadAnswer, NotOffered
 from target_expensein.api.profile import FIELDS, SETTING
-from target_expensein.model import Value
+from target_expensein.model import Field, LiveRecord, Value
 
 if TYPE_CHECKING:
     from target_expensein.api.profile import ItemProfile
@@ -43,6 +43,31 @@ def decode(profile: ItemProfile, body: Mapping[str, Any]) -> dict[str, Value]:
             value = body.get(wire)
             values[field] = Decimal(value) if field == "rate" and value is not None else value
     return values
+
+
+def live_record(profile: ItemProfile, body: Mapping[str, Any]) -> LiveRecord:
+    """Keep of an object whose shape was checked what is compared.
+
+    Args:
+        profile: The item's part of the profile.
+        body: The server's object.
+
+    Returns:
+        The live record.
+    """
+    values: dict[str, Any] = decode(profile, body)
+    return LiveRecord(
+        id=record_id(profile, body),
+        reference=meaningful(values.get(Field.REFERENCE)),
+        name=values.get(Field.NAME),
+        is_active=values.get(Field.IS_ACTIVE),
+        rate=values.get(Field.RATE),
+    )
+
+
+def meaningful(reference: str | None) -> str | None:
+    """Return a reference, or None when it is nothing but white space: then the record has none."""
+    return reference if reference and not reference.isspace() else None
 
 
 def encode(profile: ItemProfile, fields: Mapping[str, Value]) -> dict[str, Value]:
@@ -106,7 +131,7 @@ def identified(profile: ItemProfile, body: object, place: str) -> dict[str, Any]
     if not isinstance(body, dict):
         raise BadAnswer(f"{place}: expected a record (an object), found {describe(body)}.", item=profile.item)
     identity = body.get(profile.id_field)
-    if not _usable_id(identity):
+    if not is_usable_id(identity):
         raise BadAnswer(
             f"{place}: a record without a usable ID: its member {profile.id_field!r} is {describe(identity)}; the record has "
             f"the members {_members(body)}. Look at {SETTING}.items.{profile.item}.fields.id.",
@@ -195,7 +220,8 @@ def _members(body: Mapping[str, Any]) -> str:
     return ", ".join(names[:_MEMBERS_SHOWN]) + more
 
 
-def _usable_id(identity: object) -> bool:
+def is_usable_id(identity: object) -> bool:
+    """Tell whether a value can be the ID of a record, and a part of its address."""
     if isinstance(identity, str):  # what cannot be printed has no place in an address, nor in a message
         return identity.strip() not in {"", ".", ".."} and identity.isprintable()
     return isinstance(identity, int) and not isinstance(identity, bool)

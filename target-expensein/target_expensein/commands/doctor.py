@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -25,7 +25,7 @@ from target_expensein.api.retry import RetryPolicy, http_date
 from target_expensein.commands.configuration import config_option, connection_settings, read_config
 from target_expensein.commands.output import echo_json, echo_lines, in_json, json_option
 from target_expensein.items import ITEMS
-from target_expensein.live import fold_reference, reduce_live
+from target_expensein.live import fold_reference
 from target_expensein.model import LiveRecord
 from target_expensein.settings import Settings, load
 
@@ -74,10 +74,8 @@ class _ClockedClient(ExpenseInClient):
 
     skew: float | None = None
 
-    def _get(
-        self, target: Target, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None
-    ) -> tuple[Answer, Any]:
-        answer, payload = super()._get(target, query, headers)
+    def _get(self, target: Target, *args: Any, **kwargs: Any) -> tuple[Answer, Any]:  # noqa: ANN401 - as they come
+        answer, payload = super()._get(target, *args, **kwargs)
         self.skew = _skew(answer.headers.get("Date"), datetime.now(UTC))
         return answer, payload
 
@@ -141,8 +139,7 @@ def examine(settings: Settings, names: Sequence[str]) -> list[Finding]:
     with client:
         for name in names:
             try:
-                profile = settings.profile.items[name]
-                answers[name] = [reduce_live(body, profile) for body in client.list(name)]
+                answers[name] = list(client.list(name))
             except ApiError as error:
                 answers[name] = error
                 if error.scope is Scope.RUN or isinstance(error, Unreachable):

@@ -70,7 +70,7 @@ def explain(
         else:
             with singer as lines:
                 explanation = explanations.explain(settings, chosen, reference, lines)
-    except (InvalidInputLine, UnicodeDecodeError) as error:
+    except InvalidInputLine as error:
         message = f"The input is not a Singer stream: {error}"
         raise click.ClickException(message) from None
     if as_json:

@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, Connection, Select, exists, func, insert, 
 
 from target_expensein.apply import Status
 from target_expensein.guard import Past
+from target_expensein.ledger.applied import LastApplied
 from target_expensein.ledger.chain import BEGINNING, close_run, verify
 from target_expensein.ledger.database import Database, open_database
 from target_expensein.ledger.errors import LedgerError, LedgerLocked
@@ -25,7 +26,6 @@ from target_expensein.ledger.records import (
     ItemHold,
     Run,
     decode,
-    decode_values,
     encode,
     entry_from,
     hold_from,
@@ -33,7 +33,7 @@ from target_expensein.ledger.records import (
     time_text,
 )
 from target_expensein.ledger.runlog import RunLog
-from target_expensein.ledger.tables import ACCOUNTS, APPLIED, ENTRIES, FINDINGS, HOLDS, ITEMS, RUNS
+from target_expensein.ledger.tables import ACCOUNTS, ENTRIES, FINDINGS, HOLDS, ITEMS, RUNS
 from target_expensein.model import WRITES, Applied
 
 
@@ -156,15 +156,8 @@ class Ledger:
         return Past(count is not None, count)
 
     def applied(self, item: str) -> Applied:
-        """Return what was applied last: reference → field → value."""
-        statement = select(APPLIED.c.reference, APPLIED.c.fields).where(
-            APPLIED.c.account == self._account, APPLIED.c.item == item
-        )
-        with self._database.reading() as connection:
-            return {
-                decode(reference): decode_values(fields)
-                for reference, fields in connection.execute(statement)
-            }
+        """Return what was applied last: reference → field → value; read as it is asked for."""
+        return LastApplied(self._database, self._account, item)
 
     def approval_used(self, digest: str) -> bool:
         """Tell whether some run has used the approval of this plan."""

@@ -128,6 +128,7 @@ MIGRATIONS: Sequence[Migration] = (
             )""",
         ),
     ),
+    Migration(2, ("ALTER TABLE expensein_items ADD COLUMN values_digest TEXT",)),
 )
 
 

@@ -11,13 +11,14 @@ from typing import Any, Final
 from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
 
 from target_expensein.apply import Status
-from target_expensein.ledger.chain import close_run
+from target_expensein.ledger.applied import Values, batches, digest
+from target_expensein.ledger.chain import BATCH, close_run
 from target_expensein.ledger.database import Database
 from target_expensein.ledger.errors import LedgerError, explained
 from target_expensein.ledger.lock import Lock
 from target_expensein.ledger.records import INTERRUPTED, Entry, encode, row_columns, time_text
 from target_expensein.ledger.tables import APPLIED, ENTRIES, FINDINGS, HOLDS, ITEMS, JOURNAL, RUNS
-from target_expensein.model import WRITES, RecordId, Row, Value
+from target_expensein.model import WRITES, RecordId, Row
 
 SETTLE: Final = (
     update(ENTRIES)
@@ -167,7 +168,7 @@ class RunLog:
                 )
             )
 
-    def applied(self, item: str, values: Mapping[str, Mapping[str, Value]], source_count: int) -> None:
+    def applied(self, item: str, values: Values, source_count: int) -> None:
         """Keep what an item has after it was proven; only what changed is written.
 
         Args:
@@ -176,37 +177,44 @@ class RunLog:
             source_count: How many records the complete source list had, after the filter.
         """
         account = self._account
-        of_item = (APPLIED.c.account == account, APPLIED.c.item == item)
-        fresh = {encode(reference): encode(fields) for reference, fields in values.items()}
+        fresh = {"source_count": source_count, "run": self._number, "values_digest": digest(values)}
+        this_item = (ITEMS.c.account == account, ITEMS.c.item == item)
         with self._mutex, self._writing() as connection:
-            known = dict(
-                connection.execute(select(APPLIED.c.reference, APPLIED.c.fields).where(*of_item))
-                .tuples()
-                .all()
-            )
-            changed = [
-                {"of_reference": reference, "new_fields": fields}
-                for reference, fields in fresh.items()
-                if known.get(reference, fields) != fields
-            ]
-            added = [
-                {"account": account, "item": item, "reference": reference, "fields": fields}
-                for reference, fields in fresh.items()
-                if reference not in known
-            ]
-            if changed:
-                connection.execute(
-                    update(APPLIED)
-                    .where(*of_item, APPLIED.c.reference == bindparam("of_reference"))
-                    .values(fields=bindparam("new_fields")),
-                    changed,
-                )
-            if added:
-                connection.execute(insert(APPLIED), added)
-            connection.execute(delete(ITEMS).where(ITEMS.c.account == account, ITEMS.c.item == item))
+            known = connection.execute(select(ITEMS.c.values_digest).where(*this_item)).one_or_none()
+            if known is None:
+                connection.execute(insert(ITEMS).values(account=account, item=item, **fresh))
+            else:
+                connection.execute(update(ITEMS).where(*this_item).values(**fresh))
+            if known is None or known.values_digest != fresh["values_digest"]:
+                for batch in batches(values, BATCH):
+                    self._apply(connection, item, batch)
+
+    def _apply(self, connection: Connection, item: str, fresh: Mapping[str, str]) -> None:
+        """Write what changed of some references."""
+        of_item = (APPLIED.c.account == self._account, APPLIED.c.item == item)
+        statement = select(APPLIED.c.reference, APPLIED.c.fields).where(
+            *of_item, APPLIED.c.reference.in_(fresh)
+        )
+        known = dict(connection.execute(statement).tuples().all())
+        changed = [
+            {"of_reference": reference, "new_fields": fields}
+            for reference, fields in fresh.items()
+            if known.get(reference, fields) != fields
+        ]
+        added = [
+            {"account": self._account, "item": item, "reference": reference, "fields": fields}
+            for reference, fields in fresh.items()
+            if reference not in known
+        ]
+        if changed:
             connection.execute(
-                insert(ITEMS).values(account=account, item=item, source_count=source_count, run=self._number)
+                update(APPLIED)
+                .where(*of_item, APPLIED.c.reference == bindparam("of_reference"))
+                .values(fields=bindparam("new_fields")),
+                changed,
             )
+        if added:
+            connection.execute(insert(APPLIED), added)
 
     def use_approval(self, digest: str) -> None:
         """Use up the approval of a plan: it is for one run, and if that is cut off, for the one that takes over.

@@ -109,6 +109,9 @@ ITEMS: Final = Table(
     Column("item", Text),
     Column("source_count", Integer),
     Column("run", Integer),
+    Column(
+        "values_digest", Text
+    ),  # of the values that were applied last; what is the same again need not be written
 )
 """The items that were ever applied."""
 

@@ -654,17 +654,17 @@ def test_the_migrations_make_the_tables_that_the_code_uses(address):
     assert tables == {table.name: table.columns.keys() for table in METADATA.sorted_tables}
 
 
-def test_a_ledger_of_version_1_is_migrated_and_keeps_its_history(address, monkeypatch):
+def test_a_ledger_of_an_older_version_is_migrated_and_keeps_its_history(address, monkeypatch):
     with Ledger.open(address, "acme") as ledger:
         whole_run(ledger, "first", update("S1"))
-    version_2 = migrations.Migration(
-        2,
+    next_version = migrations.Migration(
+        migrations.MIGRATIONS[-1].version + 1,
         (
             "ALTER TABLE expensein_runs ADD COLUMN mood TEXT",
             "CREATE TABLE expensein_moods (mood TEXT NOT NULL PRIMARY KEY)",
         ),
     )
-    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, version_2))
+    monkeypatch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, next_version))
     for _ in range(2):  # the second time there is nothing to do
         with Ledger.open(address, "acme") as ledger:
             assert [entry.row for entry in ledger.entries("first")] == [update("S1")]
@@ -675,7 +675,7 @@ def test_a_ledger_of_version_1_is_migrated_and_keeps_its_history(address, monkey
 def test_a_migration_is_done_whole_or_not_at_all(address, monkeypatch):
     with Ledger.open(address, "acme") as ledger:
         whole_run(ledger, "first", update("S1"))
-    broken = migrations.Migration(2, ("CREATE TABLE expensein_moods (mood TEXT)", "NONSENSE"))
+    broken = migrations.Migration(99, ("CREATE TABLE expensein_moods (mood TEXT)", "NONSENSE"))
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, broken))
         with pytest.raises(LedgerError, match="syntax error"):
@@ -687,11 +687,11 @@ def test_a_migration_is_done_whole_or_not_at_all(address, monkeypatch):
 
 
 def test_a_ledger_of_a_newer_version_is_left_alone(address, monkeypatch):
-    newer = migrations.Migration(2, ())
+    newer = migrations.Migration(99, ())
     with monkeypatch.context() as patch:
         patch.setattr(migrations, "MIGRATIONS", (*migrations.MIGRATIONS, newer))
         Ledger.open(address, "acme").close()
-    with pytest.raises(LedgerError, match=r"version 2.*Upgrade target-expensein"):
+    with pytest.raises(LedgerError, match=r"version 99.*Upgrade target-expensein"):
         Ledger.open(address, "acme")
 
 

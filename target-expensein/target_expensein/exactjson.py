@@ -1,0 +1,101 @@
+"""Reads JSON to the letter: numbers digit for digit, and an object that names a member twice says so."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import simplejson
+
+BOM: Final = b"\xef\xbb\xbf"
+"""What some programs put before UTF-8."""
+
+_ESCAPED_ASCII: Final = re.compile(rb"\\u00[2-7]")
+
+MOST_DIGITS: Final = 4000
+"""Longer whole numbers are not turned into an ``int``: Python refuses them, and nobody needs one."""
+
+
+class Ambiguous(dict[str, Any]):
+    """An object that names a member more than once; the last value is the one it has.
+
+    Attributes:
+        repeated: The members in question.
+    """
+
+    def __init__(self, pairs: Iterable[tuple[str, Any]], repeated: frozenset[str]) -> None:
+        """Keep the last value of each member."""
+        super().__init__(pairs)
+        self.repeated = repeated
+
+
+def loads(text: str) -> Any:  # noqa: ANN401 - any JSON
+    """Read JSON.
+
+    Args:
+        text: One JSON value.
+
+    Returns:
+        The value. A number with a fraction or an exponent is a ``Decimal``; one beyond the reach of ``Decimal`` stays a
+        text, which is no number to anybody. An object with a member that is named twice is :class:`Ambiguous`.
+
+    Raises:
+        ValueError: It is not JSON (NaN and infinity are not).
+        RecursionError: It is nested too deeply.
+    """
+    return simplejson.loads(
+        text, object_pairs_hook=_object, parse_float=number, parse_int=number, allow_nan=False
+    )
+
+
+def number(text: str) -> int | Decimal | str:
+    """Read a JSON number: whole numbers as ``int``, others as ``Decimal``; as a text what is beyond both.
+
+    Args:
+        text: The number.
+    """
+    if len(text) <= MOST_DIGITS and text.lstrip("-").isdecimal():
+        return int(text)
+    try:
+        return Decimal(text)
+    except ArithmeticError:
+        return text
+
+
+def is_spelt_plainly(name: str) -> bool:
+    """Tell whether JSON has a member's name as it is, so that it can be counted; unless it uses more escapes than it must.
+
+    Args:
+        name: The name.
+    """
+    return name.isascii() and simplejson.dumps(name) == f'"{name}"'
+
+
+def names_at_most(most: int, text: bytes | bytearray, quoted_names: tuple[bytes, ...]) -> bool:
+    """Tell whether a JSON text certainly has each of some members at most so many times.
+
+    Args:
+        most: The number.
+        text: The JSON text.
+        quoted_names: The members' names, spelt plainly, with their quotes.
+
+    Returns:
+        False also when that is not easy to tell.
+    """
+    if b"\\u00" in text and _ESCAPED_ASCII.search(text):
+        return False  # a name could be spelt with escapes
+    for name in quoted_names:  # noqa: SIM110 - half the time of all(), and this is done for every record
+        if text.count(name) > most:
+            return False
+    return True
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    times = Counter(name for name, _ in pairs)
+    return Ambiguous(pairs, frozenset(name for name, number in times.items() if number > 1))

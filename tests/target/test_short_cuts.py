@@ -1,0 +1,238 @@
+"""The short cuts of reading change nothing: what they give is what reading to the letter gives.
+
+A plain record is decoded in one step, a long list piece by piece. Here each meets JSON that is anything but plain, and the
+result is held against that of the long way.
+"""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from target_expensein import exactjson
+from target_expensein.api import listing
+from target_expensein.api.answers import read_json
+from target_expensein.api.errors import BadAnswer
+from target_expensein.api.listing import ListReader
+from target_expensein.api.profile import load_profile
+from target_expensein.api.wire import checked, live_record
+from target_expensein.decoding import RecordDecoder
+from target_expensein.intake import Intake, NotARecordError
+from target_expensein.model import LiveRecord
+from target_expensein.settings import ItemSettings, load
+
+TEXTS = st.sampled_from(
+    ["", " ", "A1", "0100", "null", '"', "\\", "},{", "é", "\u2028", "\x00", "\ud800", "x" * 12_000]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([10**30, Decimal("0.20"), Decimal("1e3"), Decimal("-0")])
+    | TEXTS
+)
+VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(TEXTS, SCALARS, max_size=2)
+TYPES = st.lists(
+    st.sampled_from(["string", "null", "boolean", "number", "integer", "object", "array"]),
+    min_size=1,
+    max_size=3,
+    unique=True,
+)
+SCHEMAS = st.one_of(
+    st.just({"type": ["string", "null"]}),
+    st.builds(lambda types: {"type": types}, TYPES),
+    st.just({}),
+    st.just({"type": "string", "maxLength": 3}),
+    st.just({"type": ["number", "null"], "minimum": 0, "format": "singer.decimal"}),
+)
+
+
+def settings_of(item: str, **more: Any) -> ItemSettings:
+    return load({"mode": "preview", "items": {item: {"enabled": True} | more}}).items[item]
+
+
+SETTINGS = {
+    "accounts": settings_of("categories", filters={"account_type": {"is_not_one_of": ["Bank", 1, True]}}),
+    "tax_rates": settings_of("tax_rates", filters={"rate": {"is_not_one_of": [0.2, 1000]}}),
+    "dimension_options": settings_of("departments", source="dimension_options", dimension="A1"),
+    "suppliers": settings_of("suppliers"),
+}
+FIELDS = {
+    stream: sorted({*settings.needed_fields, "entity", "other"}) for stream, settings in SETTINGS.items()
+}
+
+
+def spelt(value: object) -> str:
+    """JSON with the digits of decimals."""
+    match value:
+        case dict():
+            return f"{{{', '.join(f'{json.dumps(name)}: {spelt(inner)}' for name, inner in value.items())}}}"
+        case list():
+            return f"[{','.join(map(spelt, value))}]"
+        case Decimal():
+            return str(value)
+        case _:
+            return json.dumps(value)
+
+
+@st.composite
+def members(draw: st.DrawFn, names: list[str], values: st.SearchStrategy[Any]) -> str:
+    """A JSON object, perhaps with members twice and with escapes in their names."""
+    chosen = draw(st.lists(st.sampled_from(names), max_size=len(names) + 2))
+    pairs = [
+        (json.dumps(name).replace("o", draw(st.sampled_from(["o", "\\u006f"]))), spelt(draw(values)))
+        for name in chosen
+    ]
+    space = draw(st.sampled_from(["", " ", "\t"]))
+    return "{" + f",{space}".join(f"{name}{space}:{space}{value}" for name, value in pairs) + "}"
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> tuple[str, dict[str, Any], list[str]]:
+    name = draw(st.sampled_from(sorted(SETTINGS)))
+    schema = {"properties": {field: draw(SCHEMAS) for field in SETTINGS[name].needed_fields}}
+    plausible = st.sampled_from(["A1", "0100", True, Decimal("0.20"), 1, None])
+    records = draw(st.lists(members(FIELDS[name], plausible | VALUES), max_size=6))
+    return name, schema, records
+
+
+def taken(settings: ItemSettings, schema: dict[str, Any], records: list[Any]) -> tuple[Any, ...]:
+    intake = Intake(settings, keep_verdicts=True)
+    intake.open(schema)
+    for record in records:
+        try:
+            intake.offer(record, 1)
+        except NotARecordError:
+            pytest.fail("every record is an object")
+    intake.close(1)
+    source = intake.source
+    entities = [record.entity for record in source.records]
+    return (
+        source.records,
+        entities,
+        source.references,
+        source.rejected,
+        source.filtered,
+        intake.verdicts,
+        intake.problem(),
+    )
+
+
+@settings(deadline=None)
+@given(streams())
+@example(("suppliers", {"properties": {}}, ["{}"]))
+def test_a_record_is_taken_as_if_it_had_been_read_to_the_letter(stream):
+    """R30: records, rejects, filtered ones and references are the same."""
+    name, schema, records = stream
+    short = taken(SETTINGS[name], schema, [msgspec.Raw(record.encode()) for record in records])
+    long = taken(SETTINGS[name], schema, [exactjson.loads(record) for record in records])
+    assert short == long
+
+
+def test_a_plain_record_does_take_the_short_cut():
+    """Else the test above would compare the long way with itself."""
+    properties = {"code": {"type": ["string", "null"]}, "name": {"type": "string"}, "is_active": {}}
+    decoder = RecordDecoder(properties, {"code": str, "name": str, "is_active": bool}, ["code"], "entity")
+    plain = b'{"name": "Ace \\u00e9", "other": {"x": 1e5}, "code": null, "is_active": true}'
+    assert decoder.decode(msgspec.Raw(plain)) == {"name": "Ace \u00e9", "code": None, "is_active": True}
+    assert decoder.decode(msgspec.Raw(plain.replace(b'"x"', b'"code"'))) is None  # which of the two is meant?
+
+
+IDS = st.sampled_from(["a", "b", "c", 1, 2, 3]) | st.sampled_from(
+    ["", ".", None, True, Decimal("1.0"), 10**30]
+)
+BODIES = {
+    "suppliers": ["id", "name", "reference", "isActive", "address"],
+    "tax_rates": ["id", "name", "reference", "rate", "address"],
+    "categories": ["id", "name", "reference", "address"],
+}
+
+
+@st.composite
+def answers(draw: st.DrawFn) -> tuple[str, bool, str | None, bytes]:
+    """The body of a list: mostly of records as they should be, some of them odd, some broken."""
+    item = draw(st.sampled_from(sorted(BODIES)))
+    envelope = draw(st.sampled_from([None, "data", "result.items"]))
+    rows = []
+    for _ in range(draw(st.integers(0, 8))):
+        row = {"id": draw(IDS), "name": draw(TEXTS), "reference": draw(TEXTS | st.none())}
+        row |= {"isActive": draw(st.booleans())} if item == "suppliers" else {}
+        row |= (
+            {"rate": draw(st.sampled_from([0, Decimal("13.50"), None, "20", 10**30]))}
+            if item == "tax_rates"
+            else {}
+        )
+        row |= draw(st.sampled_from([{}, {"address": {"a": {"b": 1}, "c": "},{"}}, {"other": [{}, {}]}]))
+        for name in draw(st.lists(st.sampled_from(BODIES[item]), max_size=1)):
+            row[name] = draw(VALUES)
+        rows.append(spelt(row))
+    start, between = draw(st.sampled_from(["", " "])), draw(st.sampled_from([",", ", ", " ,", ",\n"]))
+    array = f"[{start}{between.join(rows)}]"
+    if envelope == "data":
+        array = f'{{"total": {len(rows)}, "data": {array}, "next": null}}'
+    elif envelope is not None:
+        array = f'{{"result": {{"items": {array}}}}}'
+    body = bytearray(
+        draw(st.sampled_from(["", "\ufeff", " \n"])).encode() + array.encode("utf-8", "surrogatepass")
+    )
+    if draw(st.booleans()):  # a member twice, perhaps at an end of the frame
+        twice = draw(st.sampled_from([b'"data":', b'"name":', b'"n\\u0061me":', b'"items":']))
+        body = body.replace(twice.replace(b"\\u0061", b"a"), twice + b" [], " + twice, 1)
+    for _ in range(draw(st.integers(0, 1))):
+        place = draw(st.integers(0, len(body) - 1))
+        body[place : place + draw(st.integers(0, 2))] = draw(
+            st.sampled_from([b"", b",", b"}", b"\xff", b"\\", b"NaN"])
+        )
+    return item, draw(st.booleans()), envelope, bytes(body)
+
+
+def read(item: str, absent_is_null: bool, envelope: str | None, body: bytes, *, short: bool) -> Any:  # noqa: FBT001
+    """What becomes of an answer: the records, or what is said of it."""
+    profile = load_profile({"list": {"absent_is_null": absent_is_null, "envelope": envelope}}).items[item]
+    try:
+        payload = ListReader(profile).read(bytearray(body)) if short else read_json(body)
+    except (ValueError, ArithmeticError, RecursionError):
+        return "not JSON"
+    for step in profile.listing.envelope:
+        if not isinstance(payload, dict) or step not in payload:
+            return "no such member"
+        payload = payload[step]
+    if not isinstance(payload, list):
+        return type(payload)
+    try:
+        return [
+            row if isinstance(row, LiveRecord) else live_record(profile, checked(profile, row, "here"))
+            for row in payload
+        ]
+    except BadAnswer as error:
+        return str(error)
+
+
+@settings(deadline=None)
+@given(answers(), st.sampled_from([1, 60, 200]))
+@example(("categories", False, None, b'[{"id": 1, "name": "a", "reference": null},]'), 1)
+def test_a_list_is_read_as_if_it_had_been_read_to_the_letter(answer, piece):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "PIECE", piece)
+        assert read(*answer, short=True) == read(*answer, short=False)
+
+
+def test_a_long_list_is_read_in_pieces(monkeypatch):
+    """Else the test above would compare the long way with itself."""
+    monkeypatch.setattr(listing, "PIECE", 100)
+    pieces: list[int] = []
+    piece = ListReader._piece
+    monkeypatch.setattr(
+        ListReader, "_piece", lambda self, text: pieces.append(len(text)) or piece(self, text)
+    )
+    rows = [{"id": n, "name": f"N {n}", "reference": str(n)} for n in range(50)]
+    reader = ListReader(load_profile({}).items["departments"])
+    assert reader.read(bytearray(json.dumps(rows).encode())) == [
+        LiveRecord(n, str(n), f"N {n}") for n in range(50)
+    ]
+    assert len(pieces) > 10
