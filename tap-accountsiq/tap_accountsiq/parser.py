@@ -21,6 +21,9 @@ Columns: TypeAlias = "dict[str, Field | Columns]"
 
 Record = dict[str, Any]
 
+RESULT = "Result"
+"""Local name of the element that holds the list, or one object."""
+
 IN_RESULT, IN_LIST = 3, 4
 """Depths below the envelope: of what stands in ``{Operation}Result``, and in the ``Result`` within it."""
 
@@ -37,9 +40,9 @@ _NIL = f"{{{XSI_NAMESPACE}}}nil"
 _TRUE = frozenset({"true", "1"})
 
 
-def _document(reply: Reply, operation: str) -> Document:
-    """Return the walk to the list, or to the values, of an operation's answer."""
-    path = (BODY, *map(_name, (f"{operation}Response", f"{operation}Result", "Result")))
+def _document(reply: Reply, operation: str, *below: str) -> Document:
+    """Return the walk to what an operation's answer holds, and to what stands below it."""
+    path = (BODY, *map(_name, (f"{operation}Response", f"{operation}Result", *below)))
     return Document(reply.body, path, whole=reply.whole)
 
 
@@ -63,7 +66,7 @@ def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str,
     values: dict[str, str] = {}
     with reply.body:
         message.check(reply)
-        for depth, element in _document(reply, operation).walk():
+        for depth, element in _document(reply, operation, RESULT).walk():
             if element.tag == message.FAULT:
                 raise message.fault(element)
             level, name = wanted.get(str(element.tag), (None, ""))
@@ -83,7 +86,7 @@ class RowReader:
     Args:
         reply: What came over the wire; closed by `close`.
         operation: The operation that was called.
-        row: Local name of the element that holds one entry of the list.
+        row: Local name of the element that holds one entry of the list; `RESULT` when there is one object, no list.
 
     Raises:
         AccountsIQError: The reply is no answer, or says that the call was refused.
@@ -96,7 +99,7 @@ class RowReader:
         self._row = _name(row)
         try:
             message.check(reply)
-            self._document = _document(reply, operation)
+            self._document = _document(reply, operation, *([] if row == RESULT else [RESULT]))
             self._elements = self._document.walk()
             self._check_status()
         except BaseException:
@@ -113,7 +116,7 @@ class RowReader:
         for depth, element in self._elements:
             if element.tag == message.FAULT:
                 raise message.fault(element)
-            if depth == IN_LIST:
+            if depth == IN_LIST or element.tag == self._row:
                 break
             if depth == IN_RESULT:
                 said[str(element.tag)] = element.text or ""
@@ -129,10 +132,14 @@ class RowReader:
         Raises:
             AccountsIQError: Something stands where it makes the list doubtful: a Fault, a second status, a row elsewhere.
         """
+        objects = 1 if self._row == _name(RESULT) else 0
         for depth, element in self._elements:
             if depth == IN_LIST:
                 if element.tag == self._row:
                     yield element
+            elif objects and depth == IN_RESULT and element.tag == self._row:
+                objects -= 1
+                yield element
             elif element.tag == message.FAULT:
                 raise message.fault(element)
             elif element.tag == self._row or (depth == IN_RESULT and element.tag == _STATUS):

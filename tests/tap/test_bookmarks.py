@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tap_accountsiq import bookmarks
 from tap_accountsiq.bookmarks import Bookmark, after, parse_moment, scope, since, why_full
@@ -143,6 +143,10 @@ nights = st.tuples(
     skew=st.integers(-120, 120),
     written_late=st.integers(0, 60),
 )
+@example(
+    nights=[(["A"], None, 3 * 24 * 60, "good"), *[([], "A", 3 * 24 * 60, "good")] * 4], skew=0, written_late=0
+)
+@example(nights=[(["A"], None, 60, "good")] * 3, skew=-60, written_late=60)
 def test_no_change_is_ever_missed_and_deletions_show_within_the_interval(
     nights: Iterable[tuple[list[str], str | None, int, str]], skew: int, written_late: int
 ) -> None:

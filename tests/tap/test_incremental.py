@@ -188,11 +188,11 @@ def test_a_list_that_breaks_in_the_middle_does_not_move_the_bookmark(
 ) -> None:
     first = tap(supplied.settings(), catalog=chosen)
     state = aged(first, ACME={"read_at": days_ago(1)})
-    long = rows("GetSuppliersBy", *(f"<Supplier><Code>{n}</Code></Supplier>" for n in range(3000)))
-    supplied.replies["GetSuppliersBy"] = [Reply(long.replace("<Code>2999</Code>", "<Code>2999</Kode>"))]
+    long = rows("GetSuppliersBy", *(f"<Supplier><Code>{n}</Code></Supplier>" for n in range(30_000)))
+    supplied.replies["GetSuppliersBy"] = [Reply(long.replace("<Code>29999</Code>", "<Code>29999</Kode>"))]
     second = tap(supplied.settings(), catalog=chosen, state=state)
     assert second.code == 1
-    assert 0 < len(second.records("suppliers")) < 3000
+    assert 0 < len(second.records("suppliers")) < 30_000
     assert state_of(second) == state
 
 

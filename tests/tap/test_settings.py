@@ -91,7 +91,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "a start date to come": ({"start_date": "2999-01-01"}, "start_date: lies in the future. Give a date"),
     "no days between full reads": (
         {"full_read_days": 0},
-        "full_read_days: is too short. Give a whole number",
+        "full_read_days: is too small. Give a whole number",
     ),
     "an overlap that goes forward": (
         {"incremental_overlap_minutes": -1},

@@ -16,7 +16,7 @@ import pytest
 from sandbox.testing import Sandbox
 from tap_accountsiq.schemas import TAX_RATES
 from tap_accountsiq.streams import STREAMS
-from tap_testing import Reply, Run, Service, Tap, only, refusal, rows, settings
+from tap_testing import Reply, Run, Service, Tap, answer, only, refusal, rows, settings
 
 ALL = sorted(stream.name for stream in STREAMS)
 NAMES = sorted(stream.name for stream in STREAMS if stream.selected)
@@ -320,6 +320,23 @@ def test_the_companys_nested_settings_are_fields_of_their_own(
     }
     assert {name: record[name] for name in expected} == expected
     assert "me@home" not in done.out
+
+
+def test_an_object_that_is_there_twice_is_refused_and_one_that_is_null_gives_no_record(
+    service: Service, tap: Tap, catalog: dict[str, Any]
+) -> None:
+    one = "<Result><CompanyName>Acme</CompanyName></Result>"
+    success = "<Status>Success</Status><ErrorCode>SUCCESS</ErrorCode><HasExpired>true</HasExpired>"
+    for content, records, code in (
+        (one, 1, 0),
+        (one + one, 1, 1),
+        ('<Result xsi:nil="true" />', 0, 0),
+        ("", 0, 0),
+    ):
+        service.replies["GetCompanyInformation"] = [Reply(answer("GetCompanyInformation", success + content))]
+        done = tap(service.settings(), catalog=only(catalog, "company"))
+        assert (len(done.records("company")), done.code) == (records, code)
+        assert (done.complete == ["company"]) == (code == 0)
 
 
 # --- selection ------------------------------------------------------------------------------------------------------
