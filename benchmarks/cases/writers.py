@@ -40,7 +40,7 @@ def ours(task: Task) -> Usage:
     """Run the target, 16 writes at a time, with a ledger of its own."""
     messages = write_messages(task.folder / "messages.jsonl", task.count, active=True)
     settings = write_settings(
-        task.folder / "config.json", task.box, concurrency=CONCURRENCY, limits=NO_LIMITS, settle_seconds=30
+        task.folder / "config.json", task.box, concurrency=CONCURRENCY, limits=NO_LIMITS, settle_seconds=5
     )
     return run(
         [VENV / "target-expensein", "--config", settings], folder=task.folder, stdin=messages, good=ANY_CODE
