@@ -150,7 +150,7 @@ class ListReader:
 
     def _decode(self, text: bytes | bytearray) -> list[Any] | None:
         """Decode an array of plain records; None when it is not one."""
-        assert self._rows is not None  # noqa: S101 - read() has looked
+        assert self._rows is not None  # noqa: S101 - read() has looked  # nosec B101
         try:
             if not text.isascii():
                 text.decode("utf-8")  # where a text is skipped over, msgspec does not look at its bytes
