@@ -31,7 +31,9 @@ def test_there_are_the_five_items_of_the_data_sync_in_its_order():
         ("suppliers", ("suppliers",), (ACTIVE,), (), True, ()),  # R22, R23
     ],
 )
-def test_an_item_owns_its_name_and_sends_the_rest_once(item, sources, on_creation, observed, wakes, settings):
+def test_an_item_owns_its_name_and_sends_the_rest_once(
+    item, sources, on_creation, *, observed, wakes, settings
+):
     """R2, R9: nothing but the name is compared and overwritten, and only a supplier is ever woken (R23)."""
     declared = ITEMS[item]
     assert declared.sources == sources

@@ -152,7 +152,7 @@ def test_an_item_without_a_rate_does_not_look_at_it():
 def test_an_inactive_supplier_wakes_when_its_source_is_active_and_for_no_other_reason():
     """R23, R7."""
     asleep = LiveRecord(7, "100", "Travel", is_active=False)
-    change = FieldChange(Field.IS_ACTIVE, False, True, Origin.UNKNOWN)
+    change = FieldChange(Field.IS_ACTIVE, before=False, after=True, origin=Origin.UNKNOWN)
     woken = row(Kind.UPDATE, "woken", TRAVEL, "suppliers", record_id=7, changes=(change,))
     assert plan([TRAVEL], [asleep], item="suppliers").rows == (woken,)
     assert plan([TRAVEL], [asleep], item="projects").unchanged == 1
@@ -170,7 +170,7 @@ def test_a_supplier_that_is_renamed_and_woken_differs_in_both_fields():
     assert found.reason == "differs"
     assert found.changes == (
         FieldChange(Field.NAME, "Trips", "Travel", Origin.UNKNOWN),
-        FieldChange(Field.IS_ACTIVE, False, True, Origin.EDITED),
+        FieldChange(Field.IS_ACTIVE, before=False, after=True, origin=Origin.EDITED),
     )
 
 

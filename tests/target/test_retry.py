@@ -21,6 +21,7 @@ class Clock:
     """A clock that only sleeping moves, and what was slept."""
 
     def __init__(self) -> None:
+        """Begin somewhere."""
         self.now = 1000.0
         self.slept: list[float] = []
 
