@@ -1,6 +1,6 @@
 # Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-reset test fuzz-contract lint format bench bench-full profile clean
+.PHONY: help install demo demo-reset test fuzz-contract mutation lint format bench bench-full profile clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ test: install  ## run all tests
 
 fuzz-contract: install  ## fuzz the emulated ExpenseIn from its own OpenAPI document (EXAMPLES=200 for each operation)
 	@CONTRACT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) .venv/bin/pytest -q -n auto tests/sandbox/test_contract_fuzz.py
+
+mutation: install  ## change one thing at a time in what decides, and see whether a test notices (PART=plan for one module)
+	@.venv/bin/python scripts/mutation.py $(PART)
 
 lint: install  ## check format, rules, types, security, and known vulnerabilities of what is installed
 	@.venv/bin/ruff format --check .
