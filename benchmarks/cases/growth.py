@@ -45,7 +45,7 @@ def measure(bench: Bench) -> Outcome:
             )
     figures = [
         Figure(
-            f"{name}: a record between {points[-2]['records']:,} and {points[-1]['records']:,} against one below",
+            f"{name}: CPU time of a record between {points[-2]['records']:,} and {points[-1]['records']:,} against one below",
             _each(points[-2], points[-1]) / _each(points[0], points[-2]),
             "times",
             at_most=LINEAR_TIMES,
