@@ -58,6 +58,8 @@ class Plugin:
         return about
 
 
+KINDS = {"date-time": "date_iso8601"}
+"""Format of a setting → its kind, where that is not its type."""
 SIGN_IN = ("client_id", "client_secret", "entities")
 PLUGINS = (
     Plugin(
@@ -114,7 +116,7 @@ def settings(properties: Mapping[str, Any], prefix: str = "") -> Iterator[dict[s
         setting = {
             "name": prefix + name,
             "label": schema["title"],
-            "kind": "options" if "enum" in schema else type_,
+            "kind": "options" if "enum" in schema else KINDS.get(schema.get("format"), type_),
             "description": schema["description"],
         }
         if "enum" in schema:

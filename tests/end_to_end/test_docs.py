@@ -84,11 +84,14 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} run sync": Elsewhere(
         "test_rules.py::test_r10_the_daily_schedule_is_at_four_and_runs_the_sync"
     ),
-    "UPDATE_SNAPSHOTS=1 .venv/bin/pytest -q tests/tap/test_discovery.py": Cannot(
-        "a test run inside a test run"
+    **dict.fromkeys(
+        (
+            ".venv/bin/pytest -q -n 2 tests/tap",
+            ".venv/bin/pytest -q tests/end_to_end/test_rules.py -k r12",
+            "UPDATE_SNAPSHOTS=1 .venv/bin/pytest -q tests/tap/test_discovery.py",
+        ),
+        Cannot("a test run inside a test run"),
     ),
-    ".venv/bin/pytest -q -n 2 tests/tap": Cannot("a test run inside a test run"),
-    ".venv/bin/pytest -q tests/end_to_end/test_rules.py -k r12": Cannot("a test run inside a test run"),
     ".venv/bin/python -m tap_accountsiq.readme tap-accountsiq/README.md": Runs("copies"),
     ".venv/bin/python scripts/hub_definitions.py": Elsewhere(
         "test_hub.py::test_the_definitions_are_as_the_plugins_declare_themselves"
@@ -146,6 +149,26 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     "sandbox show --db demo.db": Runs("plugins"),
     "sandbox generate --suppliers 50000 > big.json": Runs("plugins"),
 }
+
+
+EXAMPLES: Mapping[tuple[str, str], str] = {
+    (
+        "docs/adding-a-stream.md",
+        "python",
+    ): "../tap/test_adding_a_stream.py::test_a_declared_stream_is_discovered",
+    ("docs/many-accounts.md", "ini"): "test_docs.py::test_the_commands_for_a_checkout",
+    ("docs/scheduling.md", "cron"): "test_docs.py::test_the_schedules_run_what_meltano_has",
+    ("docs/scheduling.md", "ini"): "test_docs.py::test_the_schedules_run_what_meltano_has",
+    ("docs/warehouse.md", "ini"): WAREHOUSE.test,
+    ("docs/warehouse.md", "yaml"): WAREHOUSE.test,
+    ("sandbox/README.md", "json"): "test_docs.py::test_the_sandboxs_example_of_a_fault_is_one",
+    ("sandbox/README.md", "python"): "test_docs.py::test_the_sandboxs_example_of_a_python_test_works",
+    ("tap-accountsiq/README.md", "json"): "test_docs.py::test_the_commands_for_the_plugins_alone",
+    ("tap-accountsiq/README.md", "yaml"): "test_docs.py::test_the_taps_example_is_the_one_of_the_warehouse",
+    ("target-expensein/README.md", "json"): "test_docs.py::test_the_commands_for_the_plugins_alone",
+    ("target-expensein/README.md", "yaml"): "test_docs.py::test_the_targets_examples_are_valid_settings",
+}
+"""Document and language → the test that uses the document's examples in that language."""
 
 
 def in_documents() -> dict[str, list[Block]]:
@@ -207,16 +230,7 @@ def box() -> Iterator[Sandbox]:
 @pytest.fixture
 def checkout(tmp_path: Path, box: Sandbox) -> Scene:
     """What a user has after a clone and `make install`: the files of the checkout, and room to write beside them."""
-    shared = (
-        ".venv",
-        ".tools",
-        "Makefile",
-        "pyproject.toml",
-        "tap-accountsiq",
-        "target-expensein",
-        "sandbox",
-    )
-    for name in shared:
+    for name in (".venv", "Makefile"):
         (tmp_path / name).symlink_to(ROOT / name)
     # Meltano wants a file of its own, and the scripts go by where they are.
     shutil.copy(ROOT / "meltano.yml", tmp_path)
@@ -287,6 +301,8 @@ def test_the_commands_for_the_plugins_alone(tmp_path: Path, box: Sandbox):
     target = examples["target-expensein"] | {"api_key": box.api_key, "api_url": box.expensein_url}
     target["items"]["projects"]["dimension"] = "DEPARTMENT"
     (tmp_path / "target.json").write_text(json.dumps(target))
+    state = blocks("tap-accountsiq/README.md", "json")[1].text
+    (tmp_path / "state.json").write_text(state)
     scene.sh("sandbox run --db demo.db -- true")  # the database that `sandbox show` shows
     printed = scene.play("plugins")
     catalog = json.loads((tmp_path / "catalog.json").read_text())
@@ -296,6 +312,13 @@ def test_the_commands_for_the_plugins_alone(tmp_path: Path, box: Sandbox):
     )
     assert len(json.loads((tmp_path / "big.json").read_text())) > 0
     assert (tmp_path / "output/expensein/latest/plan.html").exists()
+    kept = scene.sh(
+        "tap-accountsiq --config config.json --state state.json 2>/dev/null | grep STATE | tail -n 1"
+    )
+    bookmarks = json.loads(kept)["value"]["bookmarks"]
+    assert bookmarks["suppliers"] == json.loads(state)["bookmarks"]["suppliers"], (
+        "reading whole leaves it as it is"
+    )
 
 
 def test_the_commands_that_renew_documents_change_nothing(tmp_path: Path):
@@ -311,13 +334,17 @@ def test_every_command_has_its_place_and_every_place_its_command():
     assert in_documents().keys() == COMMANDS.keys()
 
 
+def test_every_example_is_used_by_a_test():
+    found = {(block.document, block.language) for document in documents() for block in blocks(document)}
+    assert {each for each in found if each[1] not in {"sh", "text"}} == EXAMPLES.keys()
+
+
 @pytest.mark.parametrize(
-    "command", [command for command, how in COMMANDS.items() if isinstance(how, Elsewhere)]
+    "test",
+    sorted({how.test for how in COMMANDS.values() if isinstance(how, Elsewhere)} | set(EXAMPLES.values())),
 )
-def test_a_command_that_is_executed_elsewhere_names_the_test(command):
-    how = COMMANDS[command]
-    assert isinstance(how, Elsewhere)
-    file, _, name = how.test.partition("::")
+def test_what_is_executed_elsewhere_names_a_test_that_is_there(test):
+    file, _, name = test.partition("::")
     assert re.search(rf"^def {name}", (Path(__file__).parent / file).read_text(), re.MULTILINE)
 
 
@@ -385,6 +412,12 @@ def test_the_targets_examples_are_valid_settings():
     item = {"enabled": True, **yaml.safe_load(filters.text)}
     config = {"api_key": "…", "items": {"categories": item}, **yaml.safe_load(profile.text)}
     target_settings.load(config)
+
+
+def test_the_taps_example_is_the_one_of_the_warehouse():
+    (example,) = blocks("tap-accountsiq/README.md", "yaml")
+    whole = [yaml.safe_load(block.text)["plugins"] for block in blocks("docs/warehouse.md", "yaml")]
+    assert yaml.safe_load(example.text) in whole
 
 
 def test_the_schedules_run_what_meltano_has():

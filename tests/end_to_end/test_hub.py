@@ -20,7 +20,7 @@ KEYS = {
     *("select", "commands"),
 }
 SETTING_KEYS = {"name", "label", "kind", "description", "options", "sensitive", "value"}
-KINDS = {"string", "integer", "boolean", "object", "array", "options"}
+KINDS = {"string", "integer", "boolean", "object", "array", "options", "date_iso8601"}
 
 
 def written(folder: Path, *options: str) -> dict[str, str]:

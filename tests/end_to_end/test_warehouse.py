@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import datetime
 import json
-import re
 import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -132,12 +131,14 @@ class Walk:
         return done.stdout + done.stderr
 
     def add(self, block: Block) -> None:
-        """Put a block of plugins into the project's meltano.yml."""
+        """Put a block of plugins into the project's meltano.yml; what is there already gets the further keys."""
         path = self.project / "meltano.yml"
         content = yaml.safe_load(path.read_text())
-        plugins = content.setdefault("plugins", {})
         for kind, definitions in yaml.safe_load(block.text)["plugins"].items():
-            plugins.setdefault(kind, []).extend(definitions)
+            plugins = {each["name"]: each for each in content.setdefault("plugins", {}).get(kind, [])}
+            for definition in definitions:
+                plugins.setdefault(definition["name"], {}).update(definition)
+            content["plugins"][kind] = list(plugins.values())
         path.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def fill_in(self, block: Block) -> None:
@@ -202,7 +203,7 @@ def walk(postgres: PostgresServer, tmp_path: Path) -> Iterator[Walk]:
 
 @pytest.mark.timeout(900)
 def test_the_page_leads_to_tables_that_hold_what_accountsiq_holds(walk: Walk, subtests: pytest.Subtests):
-    start, definitions, variables, load, jsonl, run_jsonl, csv_, run_csv = blocks(PAGE)
+    start, definitions, variables, load, changes, jsonl, run_jsonl, csv_, run_csv = blocks(PAGE)
     for command in start.commands[:1]:
         walk.sh(command)
     walk.add(definitions)
@@ -229,10 +230,13 @@ def test_the_page_leads_to_tables_that_hold_what_accountsiq_holds(walk: Walk, su
         )
         assert set(found) == options
         assert len(found) == len(options)
+    with subtests.test("BI codes carry their options"):
+        check_resolved_options(walk)
     with subtests.test("keys, types and descriptions"):
         check_columns(walk)
 
-    second_load(walk, subtests)
+    walk.add(changes)
+    further_loads(walk, subtests)
 
     walk.add(jsonl)
     walk.sh(*run_jsonl.commands)
@@ -240,7 +244,7 @@ def test_the_page_leads_to_tables_that_hold_what_accountsiq_holds(walk: Walk, su
         (file,) = (walk.project / "output/jsonl").glob("suppliers-*.jsonl")
         lines = [json.loads(line, parse_float=str, parse_int=str) for line in file.read_text().splitlines()]
         numbers = {(line["entity"], line["code"], line["name"], line["credit_limit"]) for line in lines}
-        assert numbers == {(row[0], row[1], row[2], row[5]) for row in walk.table("suppliers")}
+        assert numbers == {(row[0], row[1], row[2], row[5]) for row in walk.source("suppliers")}
 
     walk.add(csv_)
     walk.sh(*run_csv.commands)
@@ -249,7 +253,25 @@ def test_the_page_leads_to_tables_that_hold_what_accountsiq_holds(walk: Walk, su
         numbers = {
             (line["entity"], line["code"], line["name"], line["credit_limit"] or None) for line in lines
         }
-        assert numbers == {(row[0], row[1], row[2], row[5]) for row in walk.table("suppliers")}
+        assert numbers == {(row[0], row[1], row[2], row[5]) for row in walk.source("suppliers")}
+
+
+def check_resolved_options(walk: Walk) -> None:
+    """Each analysis code of a BI code has an element in the column, with the option's name."""
+    expected = set()
+    for entity in walk.box.entities:
+        dimensions = walk.box.source(entity, "dimensions")
+        names = {
+            option["Code"]: option["Description"] for each in dimensions for option in each["DimensionCodes"]
+        }
+        for row in walk.box.source(entity, "bi_codes"):
+            codes = (row.get(f"AnalysisCode{position}") for position in range(1, 7))
+            expected |= {(entity, row["DepartmentID"], code, names.get(code)) for code in codes if code}
+    found = walk.rows(
+        "SELECT entity, b.code, o->>'code', o->>'description' FROM accountsiq.bi_codes b, unnest(dimension_options) o"
+    )
+    assert expected
+    assert set(found) == expected
 
 
 def check_columns(walk: Walk) -> None:
@@ -291,32 +313,31 @@ def check_columns(walk: Walk) -> None:
     assert undescribed == (0,)
 
 
-def second_load(walk: Walk, subtests: pytest.Subtests) -> None:
-    """Change, add and remove at the source; load while one entity cannot be read, then load in full."""
-    uk = walk.box.entities[0]
+def further_loads(walk: Walk, subtests: pytest.Subtests) -> None:
+    """Change the source between three loads: one that lacks an entity, the first whole one since, and one of changes."""
+    uk, run = walk.box.entities[0], "meltano run tap-accountsiq target-postgres"
     before = walk.table("suppliers")
     walk.box.remove_source(uk, "suppliers", "1")
     walk.box.edit_source(uk, "suppliers", "0001", Name="Renamed")
     walk.box.add_source(uk, "suppliers", **supplier("NEW", "New"))
-    refused = {"type": "in_band", "code": "NOT_AUTHORIZED"}
-    walk.box.faults(
-        [
-            {
-                "side": "accountsiq",
-                "match": {"operation": "GetSupplierList"},
-                "skip": 1,
-                "times": 1,
-                "fault": refused,
-            }
-        ]
-    )
-    log = walk.sh("meltano run tap-accountsiq target-postgres", fails=True)
+    fault = {"type": "in_band", "code": "NOT_AUTHORIZED"}
+    match = {"operation": "GetSupplier*"}
+    walk.box.faults([{"side": "accountsiq", "match": match, "skip": 1, "times": 1, "fault": fault}])
+    log = walk.sh(run, fails=True)
     with subtests.test("half a list removes nothing"):
-        assert re.search(r"suppliers: The application is not allowed", log)
+        assert "suppliers: The application is not allowed" in log
         gone = {row for row in before if row[1] == "1"}
+        assert gone
         assert walk.table("suppliers") == walk.source("suppliers") | gone
-    walk.box.clear_faults()
-    walk.sh("meltano run tap-accountsiq target-postgres")
+    walk.sh(run)
     for stream in FIELDS:
-        with subtests.test("the second load", stream=stream):
+        with subtests.test("a whole list removes and changes, and doubles nothing", stream=stream):
             assert walk.table(stream) == walk.source(stream)
+    gone = {row for row in walk.table("suppliers") if row[1] == " spaced "}
+    walk.box.remove_source(uk, "suppliers", " spaced ")
+    walk.box.edit_source(uk, "suppliers", "0001", Name="Renamed again")
+    log = walk.sh(run)
+    assert "only what was changed since" in log
+    with subtests.test("changes come, and a deletion waits for the next whole list"):
+        assert gone
+        assert walk.table("suppliers") == walk.source("suppliers") | gone
