@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tap_accountsiq import bookmarks
-from tap_accountsiq.bookmarks import Bookmark, after, parse_moment, scope, since, why_full
+from tap_accountsiq.bookmarks import Bookmark, after, parse_moment, scope, since, to_text, why_full
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 SCOPE = scope(["code"], {})
@@ -70,6 +70,7 @@ def test_nothing_that_a_state_may_hold_raises_another_error(entry: object) -> No
 def test_a_moment_without_a_zone_is_utc() -> None:
     assert parse_moment("2026-03-14") == datetime(2026, 3, 14, tzinfo=UTC)
     assert parse_moment("2026-03-14T13:00:00+01:00") == NOON
+    assert to_text(NOON.replace(microsecond=999_999)) == "2026-03-14T12:00:00Z", "cut, never rounded up"
 
 
 # --- when everything is read ------------------------------------------------------------------------------------------
