@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from tap_accountsiq.redaction import redacted
+
 MAX_WORDS = 300
 """How many characters of the service's own words go into a message."""
 
@@ -53,9 +55,8 @@ class AccountsIQError(Exception):
 
     def redact(self, secrets: Iterable[str]) -> None:
         """Blank out secrets that the service may have echoed in its own words."""
-        for secret in secrets:
-            if self.words and secret:
-                self.words = self.words.replace(secret, "***")
+        if self.words:
+            self.words = redacted(self.words, secrets)
 
     @property
     def explanation(self) -> str:

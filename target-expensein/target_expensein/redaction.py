@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import html
 import json
+import logging
 import re
+import traceback
 from collections.abc import Callable, Iterator
 from typing import Final
 from urllib.parse import quote, quote_plus
@@ -51,11 +53,42 @@ class Redaction:
         return any(form in body for form in self._forms)
 
 
+class RedactedLog(logging.Filter):
+    """Takes a secret out of everything that a handler writes: messages, their arguments, and exceptions nobody foresaw.
+
+    Args:
+        redact: Takes the secret out of a text.
+    """
+
+    def __init__(self, redact: Redaction) -> None:
+        """Remember how."""
+        super().__init__()
+        self._redact = redact
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change the record where it holds the secret; it is always written.
+
+        Args:
+            record: The record.
+        """
+        message = record.getMessage()
+        if (safe := self._redact(message)) != message:
+            record.msg, record.args = safe, None
+        if record.exc_info and (error := record.exc_info[1]):
+            shown = "".join(traceback.format_exception(error))
+            if self._redact(shown) != shown:  # also that of a cause, which is left out then
+                stand_in = RuntimeError(self._redact(f"{type(error).__name__}: {error}"))
+                record.exc_info = (RuntimeError, stand_in, record.exc_info[2])
+        return True
+
+
 def _disguises(secret: str) -> Iterator[str]:
     yield from (quote(secret, safe=""), quote(secret), quote_plus(secret))
     in_json = json.dumps(secret)[1:-1]
-    yield from (in_json, in_json.replace("/", "\\/"))
-    yield from (html.escape(secret), html.escape(secret, quote=False))
+    yield from (in_json, in_json.replace("/", "\\/"), repr(secret)[1:-1])
+    in_html = html.escape(secret)
+    yield from (in_html, in_html.replace("&quot;", "&#34;").replace("&#x27;", "&#39;"))
+    yield html.escape(secret, quote=False)
     for encode in (base64.b64encode, base64.urlsafe_b64encode):
         yield from (form for form in _in_base64(secret.encode(), encode) if len(form) >= _SHORTEST)
 

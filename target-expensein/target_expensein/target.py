@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -20,6 +21,7 @@ from target_expensein.engine import ItemResult
 from target_expensein.intake import Intake, NotARecordError
 from target_expensein.ledger import LedgerError
 from target_expensein.reader import MessageReader
+from target_expensein.redaction import RedactedLog, Redaction
 from target_expensein.run import Surroundings, carry_out, sync_tasks
 from target_expensein.settings import SCHEMA, Settings, load
 from target_expensein.visible import visible
@@ -174,6 +176,13 @@ class TargetExpenseIn(Target):
                 f"a {message_dict['type']} message of the stream {stream!r} before a corresponding schema"
             ) from None
 
+    def redact_logs(self) -> None:
+        """Keep the API key out of whatever this process logs, an exception that nobody foresaw included."""
+        if self.settings.api_key:
+            redacted = RedactedLog(Redaction(self.settings.api_key, "api_key"))
+            for handler in logging.getLogger().handlers:
+                handler.addFilter(redacted)
+
     def receive(self, messages: IO[str] | None) -> None:
         """Take in Singer messages to their end; nothing is read from ExpenseIn or written yet.
 
@@ -286,6 +295,7 @@ class TargetExpenseIn(Target):
             config=config.config if config else {},
             parse_env_config=config.parse_env if config else False,
         )
+        target.redact_logs()
         target.receive(file_input)
         try:
             target.process_endofpipe()
