@@ -15,8 +15,17 @@ from lxml import etree
 from tap_accountsiq import errors
 from tap_accountsiq.soap import SOAP_NAMESPACE
 
-PIECE = 256 * 1024
+PIECE = 128 * 1024
 """Bytes that are parsed at a time. Larger pieces are not faster; smaller ones cost more than they save."""
+
+FIRST_PIECE = 1024
+"""Bytes to begin with: enough to come to the list, so that later an error can be placed in it."""
+
+PROLOG = 64 * 1024
+"""Bytes after which the root element must have begun."""
+
+MAX_DETAIL = 200
+"""Characters of the parser's complaint that go into a message; it may quote the document."""
 
 ENVELOPE = f"{{{SOAP_NAMESPACE}}}Envelope"
 BODY = f"{{{SOAP_NAMESPACE}}}Body"
@@ -66,7 +75,7 @@ class Document:
             collect_ids=False,
         )
         try:
-            while piece := self._body.read(PIECE):
+            for piece in self._pieces():
                 parser.feed(piece)
                 for _, found in parser.read_events():
                     element = cast("etree._Element", found)  # the stubs think of other events
@@ -74,14 +83,22 @@ class Document:
                         if element.getroottree().docinfo.internalDTD is not None:
                             raise doctype_refused()
                         self._entered.append(element)
-                if not self._entered:
+                if self._entered:
+                    yield from self._settle(self._entered[0], 0, complete=False)
+                elif self._body.tell() > PROLOG:
                     raise no_envelope()
-                yield from self._settle(self._entered[0], 0, complete=False)
             if self._whole:
                 parser.close()
+                if not self._entered:
+                    raise no_envelope()
                 yield from self._settle(self._entered[0], 0, complete=True)
         except etree.XMLSyntaxError as error:
             raise self._broken(error) from error
+
+    def _pieces(self) -> Iterator[bytes]:
+        yield self._body.read(FIRST_PIECE)
+        while piece := self._body.read(PIECE):
+            yield piece
 
     def _settle(
         self, node: etree._Element, depth: int, *, complete: bool
@@ -118,10 +135,9 @@ class Document:
         at_rows = len(self._entered) == len(self._path)
         near = f", near row {self.row + len(self._entered[-1])} of the list" if at_rows else ""
         return errors.BrokenXml(
-            f"The answer is not well-formed XML{near}.",
+            f"The answer is not well-formed XML{near}: {error.msg[:MAX_DETAIL]}.",
             "Try again later; if it stays so, look for a control character in that record in AccountsIQ, "
             "or report it to AccountsIQ's support.",
-            words=str(error),
         )
 
 
