@@ -99,7 +99,7 @@ class RowReader:
             message.check(reply)
             # Nearly always the entries of the list ``Result``; what is no list is one entry, ``Result`` itself.
             below = () if self._row == _RESULT else (_RESULT,)
-            self._document = Document(reply.body, (*_path(operation), *below), whole=reply.whole)
+            self._document = Document(reply.body, (*_path(operation), *below), whole=reply.whole, row=row)
             self._level = IN_RESULT + len(below)
             self._elements = self._document.walk()
             self._check_status()

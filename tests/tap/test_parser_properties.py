@@ -152,14 +152,16 @@ def documents(draw: st.DrawFn) -> bytes:
     return f'<?xml version="1.0" encoding="{encoding}"?>{body}'.encode(encoding, "xmlcharrefreplace")
 
 
-@pytest.fixture(autouse=True)
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cut every document in many places."""
+@pytest.fixture(autouse=True, params=[31, 700, 100_000])
+def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Cut every document in many places, in some, or nowhere."""
     monkeypatch.setattr(document, "FIRST_PIECE", 97)
-    monkeypatch.setattr(document, "PIECE", 31)
+    monkeypatch.setattr(document, "PIECE", request.param)
+    size: int = request.param
+    return size
 
 
-SETTINGS = settings(deadline=None, max_examples=150)
+SETTINGS = settings(deadline=None, max_examples=60)
 
 
 @SETTINGS
