@@ -99,7 +99,9 @@ class RowReader:
             message.check(reply)
             # Nearly always the entries of the list ``Result``; what is no list is one entry, ``Result`` itself.
             below = () if self._row == _RESULT else (_RESULT,)
-            self._document = Document(reply.body, (*_path(operation), *below), whole=reply.whole, row=row)
+            self._document = Document(
+                reply.body, (*_path(operation), *below), whole=reply.whole, row=row if below else None
+            )
             self._level = IN_RESULT + len(below)
             self._elements = self._document.walk()
             self._check_status()
@@ -133,8 +135,12 @@ class RowReader:
         Raises:
             AccountsIQError: Something stands where it makes the list doubtful: a Fault, a second status, a row elsewhere.
         """
+        objects = 0
         for depth, element in self._elements:
             if element.tag == self._row and depth == self._level:
+                objects += depth == IN_RESULT
+                if objects > 1:
+                    raise _misplaced(element)
                 for nested in element.iterchildren(self._row):
                     raise _misplaced(nested)
                 yield element
