@@ -1,6 +1,6 @@
 # Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-reset test fuzz-contract mutation lint format bench bench-full profile clean
+.PHONY: help install demo demo-reset test fuzz fuzz-contract mutation lint format bench bench-full profile clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +16,9 @@ demo-reset:  ## forget what earlier demos left in the emulated services
 
 test: install  ## run all tests
 	@.venv/bin/pytest -q -n auto --dist worksteal
+
+fuzz: install  ## fuzz the tap's reader of SOAP answers (SECONDS=60)
+	@scripts/fuzz $(or $(SECONDS),60)
 
 fuzz-contract: install  ## fuzz the emulated ExpenseIn from its own OpenAPI document (EXAMPLES=200 for each operation)
 	@CONTRACT_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) .venv/bin/pytest -q -n auto tests/sandbox/test_contract_fuzz.py

@@ -54,7 +54,8 @@ class AccountsIQError(Exception):
         self.entity: str | None = None
 
     def redact(self, secrets: Iterable[str]) -> None:
-        """Blank out secrets that the service may have echoed in its own words."""
+        """Blank out secrets that the service may have echoed, in its own words or in what a message quotes."""
+        self.cause = redacted(self.cause, secrets)
         if self.words:
             self.words = redacted(self.words, secrets)
 

@@ -11,9 +11,11 @@ from typing import Any
 
 JsonSchema = dict[str, Any]
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
+_INTEGER = re.compile(r"[+-]?0*[0-9]{1,19}")  # an xs:long has no more digits
 _DECIMAL = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)")
-_ZONE = re.compile(r"(Z|[+-][0-9]{2}:[0-9]{2})$")
+_DATE_TIME = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})?"
+)
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
@@ -71,11 +73,12 @@ def to_date_time(text: str) -> str:
         ValueError: The text is not a date and time.
     """
     stamp = text.strip()
-    if "T" not in stamp:
+    found = _DATE_TIME.fullmatch(stamp)
+    if not found:
         msg = "not a date and time"
         raise ValueError(msg)
     datetime.datetime.fromisoformat(stamp)
-    return stamp if _ZONE.search(stamp) else f"{stamp}Z"
+    return stamp if found[2] else f"{stamp}Z"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from lxml import etree
 
 from tap_accountsiq import errors, message
 from tap_accountsiq.document import BODY, Document
-from tap_accountsiq.fields import Field
+from tap_accountsiq.fields import TEXT, Field
 from tap_accountsiq.soap import NAMESPACE, XSI_NAMESPACE, Reply
 from tap_accountsiq.streams import ENTITY, StreamDeclaration
 
@@ -21,11 +21,8 @@ Columns: TypeAlias = "dict[str, Field | Columns]"
 
 Record = dict[str, Any]
 
-RESULT = "Result"
-"""Local name of the element that holds the list, or one object."""
-
 IN_RESULT, IN_LIST = 3, 4
-"""Depths below the envelope: of what stands in ``{Operation}Result``, and in the ``Result`` within it."""
+"""Depths below the envelope: of what stands in ``{Operation}Result``, and in the list ``Result`` within it."""
 
 FEW = 20
 """Up to so many columns it is quicker to ask libxml2 for the wanted children than to look at each."""
@@ -36,14 +33,14 @@ def _name(local: str) -> str:
 
 
 _STATUS, _ERROR_CODE, _ERROR_MESSAGE = _name("Status"), _name("ErrorCode"), _name("ErrorMessage")
+_RESULT = _name("Result")
 _NIL = f"{{{XSI_NAMESPACE}}}nil"
 _TRUE = frozenset({"true", "1"})
 
 
-def _document(reply: Reply, operation: str, *below: str) -> Document:
-    """Return the walk to what an operation's answer holds, and to what stands below it."""
-    path = (BODY, *map(_name, (f"{operation}Response", f"{operation}Result", *below)))
-    return Document(reply.body, path, whole=reply.whole)
+def _path(operation: str) -> tuple[str, ...]:
+    """Return the way through an operation's answer to its status and its result."""
+    return (BODY, _name(f"{operation}Response"), _name(f"{operation}Result"))
 
 
 def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str, str]:
@@ -66,7 +63,8 @@ def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str,
     values: dict[str, str] = {}
     with reply.body:
         message.check(reply)
-        for depth, element in _document(reply, operation, RESULT).walk():
+        document = Document(reply.body, (*_path(operation), _RESULT), whole=reply.whole)
+        for depth, element in document.walk():
             if element.tag == message.FAULT:
                 raise message.fault(element)
             level, name = wanted.get(str(element.tag), (None, ""))
@@ -86,7 +84,7 @@ class RowReader:
     Args:
         reply: What came over the wire; closed by `close`.
         operation: The operation that was called.
-        row: Local name of the element that holds one entry of the list; `RESULT` when there is one object, no list.
+        row: Local name of the element that holds one entry of the list.
 
     Raises:
         AccountsIQError: The reply is no answer, or says that the call was refused.
@@ -99,7 +97,12 @@ class RowReader:
         self._row = _name(row)
         try:
             message.check(reply)
-            self._document = _document(reply, operation, *([] if row == RESULT else [RESULT]))
+            # Nearly always the entries of the list ``Result``; what is no list is one entry, ``Result`` itself.
+            below = () if self._row == _RESULT else (_RESULT,)
+            self._document = Document(
+                reply.body, (*_path(operation), *below), whole=reply.whole, row=row if below else None
+            )
+            self._level = IN_RESULT + len(below)
             self._elements = self._document.walk()
             self._check_status()
         except BaseException:
@@ -116,7 +119,7 @@ class RowReader:
         for depth, element in self._elements:
             if element.tag == message.FAULT:
                 raise message.fault(element)
-            if depth == IN_LIST or element.tag == self._row:
+            if depth == self._level and element.tag == self._row:
                 break
             if depth == IN_RESULT:
                 said[str(element.tag)] = element.text or ""
@@ -132,22 +135,21 @@ class RowReader:
         Raises:
             AccountsIQError: Something stands where it makes the list doubtful: a Fault, a second status, a row elsewhere.
         """
-        objects = 1 if self._row == _name(RESULT) else 0
+        objects = 0
         for depth, element in self._elements:
-            if depth == IN_LIST:
-                if element.tag == self._row:
-                    yield element
-            elif objects and depth == IN_RESULT and element.tag == self._row:
-                objects -= 1
+            if element.tag == self._row and depth == self._level:
+                objects += depth == IN_RESULT
+                if objects > 1:
+                    raise _misplaced(element)
+                for nested in element.iterchildren(self._row):
+                    raise _misplaced(nested)
                 yield element
+            elif depth == IN_LIST:
+                continue  # the service may know entries that this tap does not
             elif element.tag == message.FAULT:
                 raise message.fault(element)
             elif element.tag == self._row or (depth == IN_RESULT and element.tag == _STATUS):
-                raise errors.UnexpectedAnswer(
-                    f"The answer holds {etree.QName(element).localname} where the contract has none, "
-                    "so the list may not be what it seems.",
-                    message.REPORT,
-                )
+                raise _misplaced(element)
 
     def records(self, declaration: StreamDeclaration, names: Iterable[str], entity: str) -> Iterator[Record]:
         """Read the rows, one after the other.
@@ -230,11 +232,22 @@ def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
             if child.get(_NIL) in _TRUE:
                 continue
             text = ""
+        if len(child):
+            msg = f"{column.vendor} holds elements instead of a text"
+            raise ValueError(msg)
         try:
-            record[column.name] = column.type.convert(text)
+            record[column.name] = text if column.type is TEXT else column.type.convert(text)
         except ValueError as error:
             msg = f"{column.vendor} is {text[:100]!r}, {error}"
             raise ValueError(msg) from error
+
+
+def _misplaced(element: etree._Element) -> errors.UnexpectedAnswer:
+    return errors.UnexpectedAnswer(
+        f"The answer holds {etree.QName(element).localname} where the contract has none, "
+        "so the list may not be what it seems.",
+        message.REPORT,
+    )
 
 
 def _unexpected(operation: str) -> errors.UnexpectedAnswer:

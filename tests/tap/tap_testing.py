@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -92,8 +93,8 @@ class Reply:
 class Service:
     """Answers each operation with the next of its replies; the last one stays."""
 
-    def __init__(self) -> None:
-        """Sign-in works, everything else is an empty list."""
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        """Sign-in works, everything else is an empty list; over TLS if there is a certificate to show."""
         self.replies: dict[str | tuple[str, str | None], list[Reply]] = {
             "TokenGet": [Reply(token("access-1", "refresh-1"))]
         }
@@ -149,6 +150,9 @@ class Service:
         self._server.daemon_threads = True
         self.headers: dict[str, str] = {}
         self.url = f"http://127.0.0.1:{self._server.server_port}/integration_2_0.asmx"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+            self.url = self.url.replace("http://127.0.0.1", "https://localhost")
 
     def __enter__(self) -> Service:
         """Begin to answer."""
