@@ -189,7 +189,7 @@ class TestInput:
             (["[]"], "line 1 is not a JSON object"),
             ([schema("accounts"), '{"type": "RECORD", "stream": "accounts", "record": {"code": NaN}}'], "line 2 is not JSON"),
             ([{"type": "PARTY"}], "Unknown message type 'PARTY'"),
-            ([{"stream": "accounts"}], "Line is missing required type key"),
+            ([{"stream": "accounts"}], "line 1: a message without 'type'"),
             ([record("accounts", **TRAVEL)], "before a corresponding schema"),
         ],
     )  # fmt: skip

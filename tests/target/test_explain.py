@@ -145,7 +145,7 @@ def test_what_cannot_be_read_is_said_and_fails(expensein: Commands, tmp_path: Pa
     for number, line in enumerate(("{", json.dumps({"type": "RECORD"}), json.dumps({"type": "SCHEMA"}))):
         bad = tmp_path / f"bad{number}.singer"
         bad.write_text(line + "\n")
-        assert "line 1 is not" in expensein("explain", "new", "--input", str(bad), exit_code=1).output
+        assert "stream: line 1" in expensein("explain", "new", "--input", str(bad), exit_code=1).output
     early = tmp_path / "early.singer"
     early.write_text(json.dumps(stream("accounts", RECORDS[0])[1]) + "\n" + json.dumps(schema("accounts")))
     assert (
