@@ -34,14 +34,20 @@ class SharedPause:
         with self._lock:
             self._until = max(self._until, self._clock() + seconds)
 
-    def wait(self) -> None:
-        """Return when the pause is over; a pause that was lengthened meanwhile is kept too."""
-        slept_until = None
+    def wait(self) -> bool:
+        """Return when the pause is over; a pause that was lengthened meanwhile is kept too.
+
+        Returns:
+            Whether there was a pause.
+        """
+        slept_until, waited = None, False
         while (until := self._deadline()) != slept_until:
             remaining = until - self._clock()
             if remaining > 0:
                 self._sleep(remaining)
+                waited = True
             slept_until = until
+        return waited
 
     def _deadline(self) -> float:
         with self._lock:
