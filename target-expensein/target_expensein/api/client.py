@@ -240,8 +240,11 @@ class ExpenseInClient:
         reference = known if isinstance(known, str) else None
         attempts = self._attempts(Call.CHANGE)
         while True:
-            snapshot = self.read(item, record_id, reference=reference)
-            if self._pause.wait():  # a long look is an old one: somebody may have edited the record meanwhile
+            pause = None
+            while (
+                pause != self._pause.until
+            ):  # what was read before a pause is old: it may have been edited since
+                pause = self._pause.until
                 snapshot = self.read(item, record_id, reference=reference)
             target = self._target(profile, profile.updating.method or "PUT", record_id, reference)
             _check_expected(target, snapshot, expected, wanted)

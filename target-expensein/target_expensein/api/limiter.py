@@ -34,21 +34,17 @@ class SharedPause:
         with self._lock:
             self._until = max(self._until, self._clock() + seconds)
 
-    def wait(self) -> bool:
-        """Return when the pause is over; a pause that was lengthened meanwhile is kept too.
+    @property
+    def until(self) -> float:
+        """The end of the last pause, on the clock."""
+        with self._lock:
+            return self._until
 
-        Returns:
-            Whether there was a pause.
-        """
-        slept_until, waited = None, False
-        while (until := self._deadline()) != slept_until:
+    def wait(self) -> None:
+        """Return when the pause is over; a pause that was lengthened meanwhile is kept too."""
+        slept_until = None
+        while (until := self.until) != slept_until:
             remaining = until - self._clock()
             if remaining > 0:
                 self._sleep(remaining)
-                waited = True
             slept_until = until
-        return waited
-
-    def _deadline(self) -> float:
-        with self._lock:
-            return self._until
