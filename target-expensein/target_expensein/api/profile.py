@@ -440,7 +440,7 @@ def _item(document: Mapping[str, Any], name: str) -> ItemProfile:
         ),
         record_envelope=_steps(common["record"]["envelope"]),
         create_method=common["create"]["method"],
-        shows_within=common["create"]["shows_within"],
+        shows_within=float(common["create"]["shows_within"]),
         updating=Updating(
             updating["method"], updating["if_match"] == "when_offered", frozenset(updating["leave_out"])
         ),
