@@ -399,6 +399,8 @@ def _shows(row: Row, live: LiveIndex) -> bool:
     """Tell whether the live state has what a write was to bring about."""
     reference = row.values.get(Field.REFERENCE, row.reference)
     candidates = live.matches(reference) if isinstance(reference, str) else live.unreferenced(row.name or "")
+    if row.kind is Kind.CREATE:
+        return bool(candidates)  # whatever has become of its name since
     wanted = {name: value for name, value in row.values.items() if name in {Field.NAME, Field.IS_ACTIVE}}
     return any(
         all(getattr(record, name) == value for name, value in wanted.items())

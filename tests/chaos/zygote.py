@@ -75,6 +75,8 @@ def _execute(order: dict[str, Any], descriptors: list[int]) -> None:
     try:
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
+        # Those that were inherited remember what the zygote's own streams can do.
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115, PTH123
         os.closerange(3, 64)
         os.chdir(order["folder"])
         sys.argv = [order["program"], *order["arguments"]]
