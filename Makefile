@@ -56,4 +56,4 @@ profile:  ## see where the time goes: py-spy on each hot path, into .bench
 	@.venv/bin/python -m benchmarks.profile
 
 clean:  ## remove everything that make has installed or written
-	rm -rf .venv .tools .cache .bench .demo .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .cache .bench .demo .chaos .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis

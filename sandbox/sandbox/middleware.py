@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import suppress
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
@@ -170,7 +171,8 @@ async def _truncate(
     body = await _body_of(response)
     stream = await _start(request, response, len(body))
     after = len(body) // 2 if after_bytes is None else int(after_bytes)
-    await stream.write(body[: max(0, min(after, len(body) - 1))])
+    with suppress(ConnectionResetError):
+        await stream.write(body[: max(0, min(after, len(body) - 1))])
     if request.transport:
         request.transport.close()  # what was written still goes out
     return stream
@@ -182,9 +184,10 @@ async def _trickle(
     body = await _body_of(response)
     stream = await _start(request, response, len(body))
     piece = max(1, int(bytes_per_second / _PIECES_PER_SECOND))
-    for start in range(0, len(body), piece):
-        await stream.write(body[start : start + piece])
-        await asyncio.sleep(piece / bytes_per_second)
+    with suppress(ConnectionResetError):  # the client has lost patience
+        for start in range(0, len(body), piece):
+            await stream.write(body[start : start + piece])
+            await asyncio.sleep(piece / bytes_per_second)
     return stream
 
 

@@ -74,7 +74,9 @@ def run(seed: int, numbers: Sequence[int], workers: int, *, verbose: bool) -> in
         if played.problems:
             failed.append(number)
             print(f"FAILED: seed {seed}, case {number}", *played.problems, sep="\n  ")
-            print(f"  again: make chaos SEED={seed} CASE={number}", flush=True)
+            print(
+                f"  traces: .chaos/{seed}-{number}; again: make chaos SEED={seed} CASE={number}", flush=True
+            )
         if done % PROGRESS_EVERY == 0:
             print(f"{done} of {len(numbers)} cases, {len(failed)} failed, {time.monotonic() - began:.0f} s", flush=True)  # fmt: skip
     print(f"\n{len(numbers)} cases of seed {seed}: {len(failed)} failed ({time.monotonic() - began:.0f} s)")

@@ -16,6 +16,9 @@ DISKS = ("ledger", "report", "rejects", "latest", "output_read_only", "ledger_re
 """What cannot be written in a step: the ledger or a file of the run directory while the run is at work, or a directory."""
 
 ABSURD_WAITS = ("0", "1", "-5", "soon", "999999999", "1e9", "9" * 400, "Wed, 21 Oct 2015 07:28:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT")  # fmt: skip
+MARGIN = 3.0
+"""Seconds that a process may be kept waiting by the machine between noting a creation and sending it."""
+
 MELTANO_EVERY = 40
 SYSTEMATIC_EVERY = 8
 
@@ -139,7 +142,7 @@ def case(seed: int, number: int) -> Case:
             "errors_as_fault": rng.random() < 0.3,
             "clock_skew": rng.choice([0, 3600]),
         },
-        shows_within=1 + list_delay + (2 if late else 0),
+        shows_within=MARGIN + list_delay + (1.3 if late else 0),
         concurrency=rng.choice([1, 2, 4, 8]),
         settle_seconds=rng.choice([0, 0, 0, 1]),
         meltano=meltano,
@@ -160,7 +163,7 @@ def systematic(name: str, kill: Kill) -> Case:
         rows=2,
         expensein=plain,
         accountsiq={},
-        shows_within=1,
+        shows_within=MARGIN,
         concurrency=1,
         settle_seconds=0,
         meltano=False,

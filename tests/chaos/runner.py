@@ -109,6 +109,8 @@ class Player:
                 play.played.problems.append(traceback.format_exc())
             finally:
                 self._box.observe(None)
+            if play.played.problems:
+                play.keep_traces(ROOT / ".chaos" / case.name.replace("/", "-"))
             return play.played
 
 
@@ -127,6 +129,7 @@ class _Play:
         self._model = Model()
         self._rng = random.Random(case.name)  # noqa: S311 - reproducible on purpose
         self._source: dict[str, list[Row]] = {item: [] for item in ITEMS}
+        self._requests: list[dict[str, Any]] = []
         self.played = Played()
 
     def play(self) -> None:
@@ -139,6 +142,16 @@ class _Play:
                 return
         self._until_quiet()
         self._check_ledger()
+
+    def keep_traces(self, folder: Path) -> None:
+        """Keep what helps to understand a case that failed."""
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(
+            self._folder, folder, symlinks=True, ignore=shutil.ignore_patterns("home", ".meltano")
+        )
+        requests = [json.dumps(request, default=str) for request in self._requests + self._box.requests()]
+        (folder / "requests.jsonl").write_text("\n".join(requests))
+        (folder / "log.txt").write_text("\n".join(self.played.log))
 
     # --- before -------------------------------------------------------------------------------------------------------
 
@@ -343,7 +356,7 @@ class _Play:
         self.played.counts["faults played"] += sum(
             request["fault"] is not None for request in self._box.requests()
         )
-        self._box.clear_requests()
+        self._forget_requests()
         if step.disk:
             self.played.counts["disk troubles"] += 1
         self._judge(execution, disturbed=True)
@@ -351,6 +364,10 @@ class _Play:
         if execution.states and not step.edit_at and not refused:
             self._check_states(execution)
         self._look()
+
+    def _forget_requests(self) -> None:
+        self._requests += self._box.requests()
+        self._box.clear_requests()
 
     def _record(self) -> None:
         if not self._is_recorded:
@@ -448,7 +465,7 @@ class _Play:
         self._say("--- until quiet")
         self._record()
         for number in range(QUIET_RUNS):
-            self._box.clear_requests()
+            self._forget_requests()
             if self._meltano is not None and number == 0:
                 execution = self._meltano.run()
             else:
