@@ -84,14 +84,23 @@ class Child:
 
 
 class Zygote:
-    """The process that forks tap and target; see ``zygote.py``."""
+    """The process that forks tap and target; see ``zygote.py``.
+
+    Args:
+        sabotage: How the target is broken; None when it is not.
+    """
+
+    def __init__(self, sabotage: str | None = None) -> None:
+        """Remember how to start it."""
+        self._sabotage = sabotage
 
     def __enter__(self) -> Self:
         """Start it."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", Path(__file__).with_name("zygote.py"), str(theirs.fileno())],
+            [sys.executable, "-W", "error", "-m", "chaos.zygote", str(theirs.fileno()), self._sabotage or ""],
+            cwd=ROOT / "tests",
             pass_fds=[theirs.fileno()],
         )
         theirs.close()

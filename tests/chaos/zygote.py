@@ -3,7 +3,7 @@
 So an execution costs tens of milliseconds instead of a second of imports, and still is a process of its own that can be
 killed. In the children only the waits between the attempts at a request are shortened; nothing else is changed.
 
-It obeys one client, over the socket whose descriptor is its only argument: a message with the descriptors of the child's
+Its arguments are the descriptor of a socket, over which it obeys one client, and how to break the target, if at all. A message with the descriptors of the child's
 standard streams starts a child and is answered with its process id; a message ``{"wait": pid}`` is answered with the
 child's exit status.
 """
@@ -31,6 +31,8 @@ from target_expensein.api.retry import RetryPolicy
 from target_expensein.commands import main as expensein
 from target_expensein.target import TargetExpenseIn
 
+from chaos.sabotage import SABOTAGES
+
 PROGRAMS = {"tap": TapAccountsIQ.cli, "target": TargetExpenseIn.cli, "expensein": expensein}
 PRELOADED = (planfile, report, sqlalchemy.dialects.sqlite)
 MESSAGE = 1 << 20
@@ -51,6 +53,8 @@ def main() -> None:
     load_profile()
     page._template()
     shorten_the_waits()
+    if sys.argv[2]:
+        SABOTAGES[sys.argv[2]]()
     while True:
         data, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 3)
         if not data:
@@ -76,7 +80,7 @@ def _execute(order: dict[str, Any], descriptors: list[int]) -> None:
         for number, descriptor in enumerate(descriptors):
             os.dup2(descriptor, number)
         # Those that were inherited remember what the zygote's own streams can do.
-        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115, PTH123
+        sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", buffering=1)  # noqa: SIM115
         os.closerange(3, 64)
         os.chdir(order["folder"])
         sys.argv = [order["program"], *order["arguments"]]
@@ -89,7 +93,7 @@ def _execute(order: dict[str, Any], descriptors: list[int]) -> None:
         code = end.code
         if isinstance(code, str):
             sys.stderr.write(f"{code}\n")
-    except BaseException:  # noqa: BLE001 - whatever it is, it must be seen
+    except BaseException:
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):

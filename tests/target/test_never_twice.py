@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -50,8 +51,6 @@ def killed_at(target: TargetCommand, moment: Moment, records: list[dict[str, str
 
 
 def _fed(process: Any, records: list[dict[str, str]]) -> Any:
-    import json
-
     process.stdin.writelines(json.dumps(message) + "\n" for message in stream("accounts", *records))
     process.stdin.close()
     process.stdin = None
