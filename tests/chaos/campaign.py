@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import sys
 import time
@@ -30,6 +31,7 @@ def player(sabotage: str | None = None) -> Iterator[Player]:
     Args:
         sabotage: How the target is broken; None when it is not.
     """
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it complains of clients that were killed
     with Zygote(sabotage) as zygote, Sandbox(seed="empty") as box:
         yield Player(box, zygote)
 

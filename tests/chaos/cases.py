@@ -57,6 +57,7 @@ class Step:
         faults: Fault rules of the sandbox.
         kill: Who is killed.
         disk: What cannot be written.
+        all_names: Whether every record of ExpenseIn gets another name by hand before it.
         tap: Whether the tap takes part; otherwise its recorded output is fed to the target.
     """
 
@@ -66,6 +67,7 @@ class Step:
     faults: tuple[Mapping[str, Any], ...] = ()
     kill: Kill | None = None
     disk: str | None = None
+    all_names: bool = False
     tap: bool = False
 
 
@@ -76,6 +78,7 @@ class Case:
     Attributes:
         name: Seed and number.
         rows: How many rows each source list begins with.
+        already: Share of them that ExpenseIn has already, under another name.
         expensein: Settings of the sandbox's ExpenseIn side.
         accountsiq: Settings of its AccountsIQ side.
         shows_within: The profile's figure: later than anything this case's server does late.
@@ -87,6 +90,7 @@ class Case:
 
     name: str
     rows: int
+    already: float
     expensein: Mapping[str, Any]
     accountsiq: Mapping[str, Any]
     shows_within: float
@@ -96,12 +100,12 @@ class Case:
     steps: Sequence[Step]
 
 
-WRITES_OF_SYSTEMATIC = 12
-"""How many writes the small case of :func:`systematic` makes at least."""
+WRITES_OF_SYSTEMATIC = 8
+"""How many creations, or changes, the small case of :func:`systematic` makes at least."""
 
 SYSTEMATIC = tuple(
     Kill(("target",), number_of_signal, "expensein", moment, method, number)
-    for number in range(1, WRITES_OF_SYSTEMATIC // 2 + 1)
+    for number in range(1, WRITES_OF_SYSTEMATIC + 1)
     for method in ("POST", "PUT")
     for moment in ("arrived", "done")
     for number_of_signal in (signal.SIGKILL, signal.SIGTERM)
@@ -127,6 +131,7 @@ def case(seed: int, number: int) -> Case:
     return Case(
         name=f"{seed}/{number}",
         rows=rng.choice([1, 2, 4, 8, 12]),
+        already=rng.choice([0, 0.3, 0.6]),
         expensein={
             "etag": etag,
             "paging": paging,
@@ -154,20 +159,18 @@ def case(seed: int, number: int) -> Case:
 
 
 def systematic(name: str, kill: Kill) -> Case:
-    """Return the small case with a kill at a certain write: six creations, then six changes."""
-    edits = tuple(range(WRITES_OF_SYSTEMATIC // 2))
-    plain = {"etag": True, "list_delay": 0}
-    first = Step(kill=kill) if kill.method == "POST" else Step()
+    """Return the small case with a kill at a certain write: two creations of each item, or two changes."""
     return Case(
         name=name,
         rows=2,
-        expensein=plain,
+        already=0,
+        expensein={"etag": True},
         accountsiq={},
         shows_within=MARGIN,
         concurrency=1,
         settle_seconds=0,
         meltano=False,
-        steps=[first] if kill.method == "POST" else [first, Step(hand_edits=edits, kill=kill)],
+        steps=[Step(kill=kill)] if kill.method == "POST" else [Step(), Step(all_names=True, kill=kill)],
     )
 
 

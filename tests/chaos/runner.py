@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +25,9 @@ from target_expensein.model import Kind
 
 from .cases import Case, Kill, Step
 from .executions import ROOT, Execution, Hangs, Meltano, Pair, Zygote
-from .model import COLLECTION, Model, Row
+from .model import COLLECTION, Model
+from .sides import ENTITY, Sides
 
-ENTITY = "ONE"
 ITEMS: Mapping[str, Mapping[str, Any]] = {
     "categories": {},
     "projects": {"source": "bi_codes"},
@@ -46,43 +45,6 @@ NO_LIMITS = {
 
 QUIET_RUNS = 12
 """After how many undisturbed runs it must be quiet."""
-
-UNOWNED: Mapping[str, tuple[tuple[str, Any], ...]] = {
-    "categories": (
-        ("description", "by hand"),
-        ("appliesTo", ["time", "invoice"]),
-        ("fixedAmount", Decimal("12.50")),
-        ("requiresReceipt", True),
-    ),
-    "projects": (
-        ("isActive", False),
-        ("isBillable", True),
-        ("description", "mine"),
-        ("approvalFlowId", "F1"),
-    ),
-    "departments": (("approvalFlowId", "F2"), ("visibility", "managers")),
-    "taxrates": (("visibility", "nobody"), ("rate", Decimal("19.5"))),
-    "suppliers": (
-        ("isActive", False),
-        ("iban", "GB33BUKB20201555555555"),
-        ("email", "a@b.example"),
-        ("paymentTerms", "30"),
-    ),
-}
-UNKNOWN = (("x-custom", {"deep": [1, None, "ü"]}), ("budget", Decimal("0.10")), ("tags", []))
-NAMES = (
-    "Travel",
-    "Meals & Drinks",
-    'O\'Brien "Ltd"',
-    "Größe",
-    "=cmd()",
-    "<b>Bold</b>",
-    "日本",
-    "a" * 200,
-    "Zoë\u2019s",
-    "x",
-)
-ODD_CODES = (" 7", "007", "7", "A1", "a1", "\uff211", "é", "%2e/..", "0")
 
 
 @dataclass
@@ -139,7 +101,7 @@ class _Play:
         self._meltano: Meltano | None = None
         self._model = Model()
         self._rng = random.Random(case.name)  # noqa: S311 - reproducible on purpose
-        self._source: dict[str, list[Row]] = {item: [] for item in ITEMS}
+        self._sides = Sides(box, self._model)
         self._requests: list[dict[str, Any]] = []
         self.played = Played()
 
@@ -170,13 +132,13 @@ class _Play:
         case, box = self._case, self._box
         box.reset({"accountsiq": {"entities": {ENTITY: {"name": "One Ltd"}}}})
         box.configure(expensein=case.expensein)
-        for item, rows in self._source.items():
-            rows += [self._new_row(item, self._rng, f"{n + 1:03}") for n in range(case.rows)]
-        self._tell_source()
+        for item, rows in self._sides.source.items():
+            rows += [self._sides.new_row(item, self._rng, f"{n + 1:03}") for n in range(case.rows)]
+        self._sides.tell_source()
         for collection in COLLECTION.values():  # some are there already, under another name
-            for number in range(self._rng.randint(0, case.rows)):
-                if self._rng.random() < 0.5:
-                    self._add_by_hand(collection, f"{number + 1:03}", self._rng)
+            for number in range(case.rows):
+                if self._rng.random() < case.already:
+                    self._sides.add_by_hand(collection, f"{number + 1:03}", self._rng)
         paging = {"style": case.expensein.get("paging", "none")}
         self._config = {
             "api_url": box.expensein_url,
@@ -229,123 +191,19 @@ class _Play:
             | {"NO_COLOR": "1", "XDG_CACHE_HOME": home, "XDG_STATE_HOME": home}
         )
 
-    # --- edits on both sides ------------------------------------------------------------------------------------------
-
-    def _new_row(self, item: str, rng: random.Random, code: str) -> Row:
-        rate = Decimal(rng.choice(["0", "0.2", "0.175", "0.23", "1"])) if item == "tax_rates" else None
-        can_be_inactive = item in {"categories", "projects", "suppliers"}
-        return Row(
-            code,
-            f"{rng.choice(NAMES)} {rng.randint(0, 99)}",
-            rng.random() < 0.9 or not can_be_inactive,
-            rate,
-        )
-
-    def _edit_source(self, number: int) -> None:
-        rng = random.Random(number)  # noqa: S311 - reproducible on purpose
-        item = rng.choice(list(ITEMS))
-        rows = self._source[item]
-        place = rng.randrange(len(rows)) if rows else 0
-        kind = rng.choice(
-            ["add", "add", "add_odd", "rename", "rename", "toggle", "remove", "twin", "rate", "blank"]
-        )
-        if kind.startswith("add") or not rows:
-            code = rng.choice(ODD_CODES) if kind == "add_odd" else f"{rng.randint(1, 60):03}"
-            if all(row.code != code for row in rows):
-                rows.append(self._new_row(item, rng, code))
-            return
-        row = rows[place]
-        match kind:
-            case "rename":
-                rows[place] = Row(
-                    row.code, f"{rng.choice(NAMES)} {rng.randint(100, 999)}", row.active, row.rate
-                )
-            case "toggle" if item in {"categories", "projects", "suppliers"}:
-                rows[place] = Row(row.code, row.name, not row.active, row.rate)
-            case "remove" if len(rows) > 1:
-                del rows[place]
-            case "twin":
-                rows.append(Row(row.code, row.name + rng.choice(["", " other"]), row.active, row.rate))
-            case "rate" if item == "tax_rates":
-                rows[place] = Row(
-                    row.code, row.name, row.active, Decimal(rng.choice(["0.05", "0.21", "20", "-0.1"]))
-                )
-            case "blank":
-                rows[place] = Row(row.code, rng.choice(["", "  "]), row.active, row.rate)
-
-    def _tell_source(self) -> None:
-        box, source = self._box, self._source
-
-        def plain(code: str, item: str, name: str = "Description") -> list[dict[str, Any]]:
-            return [{code: row.code, name: row.name, "IsActive": row.active} for row in source[item]]
-
-        box.set_source(ENTITY, "accounts", plain("Code", "categories"))
-        box.set_source(ENTITY, "bi_codes", plain("DepartmentID", "projects"))
-        box.set_source(ENTITY, "suppliers", plain("Code", "suppliers", "Name"))
-        options = [{"Code": row.code, "Description": row.name} for row in source["departments"]]
-        dimension = {"Code": "DEPT", "Description": "Department", "DimensionCodes": options}
-        box.set_source(ENTITY, "dimensions", [dimension])
-        rates = [{"Code": row.code, "Description": row.name, "Rate": row.rate} for row in source["tax_rates"]]
-        box.set_source(ENTITY, "tax_codes", rates)
-        self._model.source_is(source)
-        self._is_recorded = False
-
-    def _add_by_hand(self, collection: str, reference: str | None, rng: random.Random) -> None:
-        fields: dict[str, Any] = {"name": f"By hand {rng.randint(0, 999)}", "reference": reference}
-        fields |= {"rate": Decimal(rng.choice(["20", "5.5"]))} if collection == "taxrates" else {}
-        fields |= dict([rng.choice(UNOWNED[collection]), rng.choice(UNKNOWN)])
-        self._model.edited(collection, self._box.add_live(collection, **fields))
-
-    def _edit_by_hand(self, number: int, *, existing_only: bool = False) -> None:
-        rng = random.Random(number)  # noqa: S311 - reproducible on purpose
-        collection = rng.choice(list(UNOWNED))
-        records = self._box.live(collection)
-        kind = rng.choice(
-            ["rename", "rename", "unowned", "unowned", "unknown", "add", "twin", "clear", "remove"]
-        )
-        if existing_only and kind in {"add", "twin", "clear", "remove"}:
-            kind = "unowned"
-        if kind == "add" or (not records and not existing_only):
-            taken = {record["reference"] for record in records}
-            reference = rng.choice([None, "", f"{rng.randint(1, 60):03}", rng.choice(ODD_CODES)])
-            if reference in taken and reference:
-                return
-            self._add_by_hand(collection, reference, rng)
-            return
-        if not records:
-            return
-        record = rng.choice(
-            sorted(records, key=lambda one: (str(one["reference"]), str(one["name"]), str(one["id"])))
-        )
-        match kind:
-            case "rename":
-                changes = {"name": f"Edited {rng.randint(0, 999)}"}
-            case "unowned":
-                changes = dict([rng.choice(UNOWNED[collection])])
-            case "unknown":
-                changes = dict([rng.choice(UNKNOWN)])
-            case "clear":
-                changes = {"reference": None}
-            case "twin":
-                if record["reference"] and rng.random() < 0.3:
-                    self._add_by_hand(collection, record["reference"], rng)
-                return
-            case _:
-                self._box.remove_live(collection, record["id"])
-                self._model.removed(collection, record)
-                return
-        self._model.edited(collection, self._box.edit_live(collection, record["id"], **changes))
-
     # --- a step -------------------------------------------------------------------------------------------------------
 
     def _step(self, step: Step) -> None:
         for number in step.source_edits:
-            self._edit_source(number)
+            self._sides.edit_source(number)
         if step.source_edits:
-            self._tell_source()
+            self._sides.tell_source()
+            self._is_recorded = False
         self._look()  # a creation that the last run left on its way may have arrived
         for number in step.hand_edits:
-            self._edit_by_hand(number)
+            self._sides.edit_by_hand(number)
+        if step.all_names:
+            self._sides.edit_all_names()
         if not step.tap:
             self._record()
         watch = _Watch(self, step)
@@ -445,7 +303,7 @@ class _Play:
     def edit_during(self, number: int) -> None:
         """Edit by hand while the run is at work."""
         self._look()
-        self._edit_by_hand(number, existing_only=True)
+        self._sides.edit_by_hand(number, existing_only=True)
 
     # --- checks -------------------------------------------------------------------------------------------------------
 
@@ -473,7 +331,7 @@ class _Play:
         ahead = {
             feeds.get(stream, stream) for state in execution.states for stream in state.get("bookmarks", {})
         }
-        source = {item: rows for item, rows in self._source.items() if item in ahead}
+        source = {item: rows for item, rows in self._sides.source.items() if item in ahead}
         self.played.counts["states checked"] += 1
         for problem in self._model.behind(self._live(), source):
             self._fail(f"STATE was passed on although {problem}")
@@ -502,7 +360,7 @@ class _Play:
                 time.sleep(self._case.shows_within / 2)
         else:
             self._fail(f"it is not quiet after {QUIET_RUNS} undisturbed runs")
-        for problem in self._model.behind(self._live(), self._source):
+        for problem in self._model.behind(self._live(), self._sides.source):
             self._fail(f"in the end {problem}")
 
     def _open_ends(self) -> int:
