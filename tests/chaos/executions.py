@@ -99,7 +99,7 @@ class Zygote:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-W", "error", "-m", "chaos.zygote", str(theirs.fileno()), self._sabotage or ""],
+            [sys.executable, "-m", "chaos.zygote", str(theirs.fileno()), self._sabotage or ""],
             cwd=ROOT / "tests",
             pass_fds=[theirs.fileno()],
         )

@@ -206,6 +206,7 @@ class _Play:
             self._sides.edit_all_names()
         if not step.tap:
             self._record()
+        time.sleep(self._case.expensein.get("list_delay", 0))  # what an admin made is listed by now
         watch = _Watch(self, step)
         self._box.configure(accountsiq=self._case.accountsiq)
         self._box.faults(step.faults)
