@@ -1,6 +1,8 @@
 # Everything is installed into this checkout (.venv, .tools, .cache); nothing outside it is touched.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-reset test fuzz fuzz-contract mutation lint format bench bench-full profile clean
+.PHONY: help install demo demo-reset test chaos fuzz fuzz-contract mutation lint format bench bench-full profile clean
+RUNS ?= 200
+SEED ?= 1
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,6 +18,9 @@ demo-reset:  ## forget what earlier demos left in the emulated services
 
 test: install  ## run all tests
 	@.venv/bin/pytest -q -n auto --dist worksteal
+
+chaos: install  ## play RUNS=200 cases of faults, kills, edits and full disks (SEED=1); CASE=n plays one again
+	@cd tests && ../.venv/bin/python -m chaos --runs $(RUNS) --seed $(SEED) $(if $(CASE),--case $(CASE))
 
 fuzz: install  ## fuzz the tap's reader of SOAP answers (SECONDS=60)
 	@scripts/fuzz $(or $(SECONDS),60)
@@ -51,4 +56,4 @@ profile:  ## see where the time goes: py-spy on each hot path, into .bench
 	@.venv/bin/python -m benchmarks.profile
 
 clean:  ## remove everything that make has installed or written
-	rm -rf .venv .tools .cache .bench .demo .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .cache .bench .demo .chaos .meltano output .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -58,6 +58,10 @@ _BAD_ANSWER = {
         lambda value: isinstance(value, str | int | float) and not isinstance(value, bool),
         "the value of a Retry-After header",
     ),
+    "retry_after_in": Parameter(
+        lambda value: _number(value, 0),
+        "a number of seconds, 0 or more, given as a date by the server's clock",
+    ),
     "body": Parameter(lambda _: True, "a text, or JSON"),
 }
 
@@ -72,6 +76,14 @@ FAULT_TYPES: dict[str, FaultType] = {
     ),
     "slow_body": FaultType(
         "The body of the answer trickles.",
+        {
+            "bytes_per_second": Parameter(
+                lambda value: _number(value, 1), "a number of bytes per second, 1 or more", required=True
+            )
+        },
+    ),
+    "slow_headers": FaultType(
+        "The work is done; status line and headers of the answer trickle.",
         {
             "bytes_per_second": Parameter(
                 lambda value: _number(value, 1), "a number of bytes per second, 1 or more", required=True

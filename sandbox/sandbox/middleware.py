@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from contextlib import suppress
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
@@ -14,6 +17,7 @@ from sandbox.requestlog import Entry, RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from aiohttp.typedefs import Handler, Middleware
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from sandbox.store import Clock
 
 _WORK_IS_DONE = frozenset(
-    {"drop_after", "status_after", "slow_body", "truncate", "malformed", "content_type"}
+    {"drop_after", "status_after", "slow_body", "slow_headers", "truncate", "malformed", "content_type"}
 )
 _PIECES_PER_SECOND = 20
 _HTML = (
@@ -55,7 +59,13 @@ class Side:
 
 
 def build(
-    side: Side, faults: Faults, log: RequestLog, latency: Callable[[], float], clock: Clock
+    side: Side,
+    faults: Faults,
+    log: RequestLog,
+    clock: Clock,
+    *,
+    latency: Callable[[], float],
+    skew: Callable[[], float],
 ) -> Middleware:
     """The middleware of one side.
 
@@ -63,8 +73,9 @@ def build(
         side: The side.
         faults: The rules.
         log: Takes every request down.
-        latency: Seconds by which every answer is late, fault or no fault.
         clock: Stamps the log.
+        latency: Seconds by which every answer is late, fault or no fault.
+        skew: Seconds by which the server's clock, as its answers show it, is fast.
 
     Returns:
         An aiohttp middleware.
@@ -96,11 +107,15 @@ def build(
         except Exception:
             entry.status = 500  # what aiohttp makes of it
             raise
+        log.note_done(entry)
         if response is None:
             if request.transport:
                 request.transport.abort()
             return web.Response()  # goes nowhere
         entry.status = response.status
+        _tell_time(response, clock() + timedelta(seconds=skew()), fault)
+        if fault and fault["type"] == "slow_headers":
+            return await _trickle_raw(request, response, fault["bytes_per_second"])
         return response
 
     return play
@@ -139,15 +154,15 @@ async def _spoil(
             return _instead(fault)
         case "content_type":
             response.headers["Content-Type"] = fault["value"]
-            return response
         case "malformed":
             return _malformed(response, await _body_of(response))
         case "truncate":
             return await _truncate(request, response, fault["after_bytes"])
         case "slow_body":
             return await _trickle(request, response, fault["bytes_per_second"])
-        case _:  # drop_after
+        case "drop_after":
             return None
+    return response  # slow_headers: see _trickle_raw
 
 
 async def _truncate(
@@ -156,7 +171,8 @@ async def _truncate(
     body = await _body_of(response)
     stream = await _start(request, response, len(body))
     after = len(body) // 2 if after_bytes is None else int(after_bytes)
-    await stream.write(body[: max(0, min(after, len(body) - 1))])
+    with suppress(ConnectionResetError):
+        await stream.write(body[: max(0, min(after, len(body) - 1))])
     if request.transport:
         request.transport.close()  # what was written still goes out
     return stream
@@ -168,10 +184,42 @@ async def _trickle(
     body = await _body_of(response)
     stream = await _start(request, response, len(body))
     piece = max(1, int(bytes_per_second / _PIECES_PER_SECOND))
-    for start in range(0, len(body), piece):
-        await stream.write(body[start : start + piece])
-        await asyncio.sleep(piece / bytes_per_second)
+    with suppress(ConnectionResetError):  # the client has lost patience
+        for start in range(0, len(body), piece):
+            await stream.write(body[start : start + piece])
+            await asyncio.sleep(piece / bytes_per_second)
     return stream
+
+
+async def _trickle_raw(
+    request: web.Request, response: web.StreamResponse, bytes_per_second: float
+) -> web.StreamResponse:
+    """Send status line and headers bit by bit, past aiohttp, which sends them in one piece; then the body."""
+    body = await _body_of(response)
+    headers = response.headers.copy()
+    headers["Content-Length"], headers["Connection"] = str(len(body)), "close"
+    lines = [f"HTTP/1.1 {response.status} {response.reason}", *(f"{k}: {v}" for k, v in headers.items())]
+    head = "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+    piece = max(1, int(bytes_per_second / _PIECES_PER_SECOND))
+    for start in range(0, len(head), piece):
+        if request.transport is None:
+            break
+        request.transport.write(head[start : start + piece])
+        await asyncio.sleep(piece / bytes_per_second)
+    if request.transport is not None:
+        request.transport.write(body)
+        request.transport.close()  # what was written still goes out
+    return response
+
+
+def _tell_time(response: web.StreamResponse, now: datetime, fault: dict[str, Any] | None) -> None:
+    """Put the server's clock into the answer, and into a Retry-After that is given as a date."""
+    if response.prepared:
+        return
+    response.headers["Date"] = format_datetime(now, usegmt=True)
+    wait = (fault or {}).get("retry_after_in")
+    if wait is not None:
+        response.headers["Retry-After"] = format_datetime(now + timedelta(seconds=wait), usegmt=True)
 
 
 def _instead(fault: dict[str, Any]) -> web.Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from sandbox.exactjson import loads
@@ -80,23 +82,44 @@ class Entry:
         return _SECRET_ELEMENTS.sub(rf"\1{_MASK}\3", text)
 
 
+class Moment(Enum):
+    """When an observer is told of a request."""
+
+    ARRIVED = "arrived"
+    DONE = "done"
+
+
+Observer = Callable[[Moment, Entry], None]
+
+
 @dataclass
 class RequestLog:
     """The last requests, and counters of all.
 
     Attributes:
         counters: Per side: operation → how often it was asked for (faults included).
+        observers: Told of each request, when it arrives and when the work is done and the answer not yet sent.
     """
 
     counters: dict[str, Counter[str]] = field(
         default_factory=lambda: {"accountsiq": Counter(), "expensein": Counter()}
     )
+    observers: list[Observer] = field(default_factory=list)
     _entries: deque[Entry] = field(default_factory=lambda: deque(maxlen=MAX_ENTRIES))
 
     def record(self, entry: Entry) -> None:
         """Take down a request when it arrives; its status is filled in later."""
         self._entries.append(entry)
         self.counters[entry.side][entry.operation] += 1
+        self._tell(Moment.ARRIVED, entry)
+
+    def note_done(self, entry: Entry) -> None:
+        """Take note that a request was dealt with, well or by a fault; the answer is not sent yet."""
+        self._tell(Moment.DONE, entry)
+
+    def _tell(self, moment: Moment, entry: Entry) -> None:
+        for observer in self.observers:
+            observer(moment, entry)
 
     def entries(self, side: str | None = None) -> list[dict[str, Any]]:
         """The requests in order of arrival, of one side or of both."""

@@ -161,7 +161,14 @@ class Server:
 
     def _around(self, side: middleware.Side) -> Middleware:
         world = self.world
-        return middleware.build(side, world.faults, world.log, lambda: world.latency, utc_now)
+        return middleware.build(
+            side,
+            world.faults,
+            world.log,
+            utc_now,
+            latency=lambda: world.latency,
+            skew=lambda: world.skew(side.name),
+        )
 
     async def _listen(
         self,

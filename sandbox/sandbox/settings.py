@@ -54,6 +54,7 @@ COUNT = Kind(
     "a whole number above 0",
 )
 SECONDS = Kind(lambda value: _is_number(value) and value >= 0, "a number of seconds, 0 or more")
+ANY_SECONDS = Kind(_is_number, "a number of seconds, below 0 for a clock that is slow")
 RATE = Kind(lambda value: value is None or (_is_number(value) and value > 0), "a number above 0, or null")
 TEXT_OR_NULL = Kind(
     lambda value: value is None or (isinstance(value, str) and value != ""), "a text, or null"
@@ -63,6 +64,8 @@ GRANTS = Kind(
     lambda value: _is_text_list(value) and set(value) <= set(PERMISSIONS),
     "a list of " + ", ".join(PERMISSIONS),
 )
+
+_CLOCK_SKEW = Setting("clock_skew", ANY_SECONDS, "Seconds by which the server's clock is fast.", default=0)
 
 SETTINGS: dict[str, tuple[Setting, ...]] = {
     "expensein": (
@@ -99,6 +102,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
             default=0,
         ),
         Setting("rate_limit", RATE, "Requests per second; above it 429 with Retry-After.", default=None),
+        _CLOCK_SKEW,
     ),
     "accountsiq": (
         Setting("token_lifetime", SECONDS, "Seconds until an access token expires.", default=1200),
@@ -113,6 +117,7 @@ SETTINGS: dict[str, tuple[Setting, ...]] = {
         ),
         Setting("gzip", FLAG, "Answers are compressed for clients that accept it.", default=True),
         Setting("calls_per_minute", RATE, "Calls per minute; above it the service throttles.", default=None),
+        _CLOCK_SKEW,
     ),
 }
 

@@ -18,6 +18,7 @@ from sandbox.server import Options, Server, environment
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from sandbox.requestlog import Observer
     from sandbox.store import Row
     from sandbox.world import Seed, World
 
@@ -200,6 +201,17 @@ class Sandbox:
         """How often each operation was asked for, per side."""
         return self._call(self._world.log.count)
 
+    def observe(self, observer: Observer | None) -> None:
+        """Have every request told to a function, in the place of an earlier one; None for nobody.
+
+        It is called when a request arrives and when the work is done, before the answer is sent; until it returns, nothing
+        else happens in the sandbox. It may call the methods of this class.
+        """
+        self._call(self._replace_observer, observer)
+
+    def _replace_observer(self, observer: Observer | None) -> None:
+        self._world.log.observers[:] = [] if observer is None else [observer]
+
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._stopping = asyncio.Event()
@@ -225,6 +237,9 @@ class Sandbox:
         return self._running().world
 
     def _call(self, function: Callable[..., _Result], *arguments: object) -> _Result:
+        if threading.current_thread() is self._thread:  # from an observer
+            return function(*arguments)
+
         async def run() -> _Result:
             return function(*arguments)
 

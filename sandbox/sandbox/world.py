@@ -216,6 +216,10 @@ class World:
             self._store.set_meta(META_API_KEY, secrets.token_hex(20))
         return self.settings()
 
+    def skew(self, side: str) -> float:
+        """Seconds by which a side's clock is fast."""
+        return float(self._settings[side]["clock_skew"])
+
     def clear_faults(self) -> None:
         """Remove all fault rules."""
         self.faults.clear()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -31,6 +32,8 @@ One record that the server always stumbles over must not keep all others from be
 class Status(StrEnum):
     """What became of a write."""
 
+    SENT = "sent"
+    """A creation that is on its way; whoever finds this later does not know whether it happened."""
     DONE = "done"
     HELD = "held"
     REJECTED = "rejected"
@@ -52,6 +55,9 @@ class Outcome:
         reason: Stable reason code; that of the row when it was done.
         detail: The server's words or ours.
         answer: ExpenseIn's identifier of the record, when it said that it was done.
+        at_work: Whether the server may still be at work on it, because it did not answer in time.
+        began: When the write was begun, on a clock in seconds that never goes back.
+        ended: When there was an answer, or none was waited for any more.
     """
 
     row: Row
@@ -59,6 +65,9 @@ class Outcome:
     reason: str
     detail: str = ""
     answer: RecordId | None = None
+    at_work: bool = False
+    began: float = field(default=0.0, compare=False)
+    ended: float = field(default=0.0, compare=False)
 
 
 class Applier:
@@ -68,15 +77,25 @@ class Applier:
         client: The connection to ExpenseIn.
         concurrency: How many writes may be in flight at once.
         stop: Set from outside to stop: writes in flight end, no further one begins.
+        note: Called with the outcome of each row, from the thread that did it, and before a creation is sent with the
+            status ``SENT``. If it raises, nothing further is written: a write that cannot be noted would leave no
+            trace.
     """
 
-    def __init__(self, client: ExpenseInClient, concurrency: int, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        client: ExpenseInClient,
+        concurrency: int,
+        stop: threading.Event,
+        note: Callable[[Outcome], None],
+    ) -> None:
         """Remember how to write."""
         self._client = client
         self._concurrency = concurrency
         self._stop = stop
+        self._note = note
 
-    def apply(self, rows: Sequence[Row], note: Callable[[Outcome], None]) -> list[Outcome]:
+    def apply(self, rows: Sequence[Row]) -> list[Outcome]:
         """Carry out the writes of one item.
 
         A failure that is not the record's own (no connection, key refused …) stops the rest of the item; a server that
@@ -84,21 +103,19 @@ class Applier:
 
         Args:
             rows: The rows to write.
-            note: Called with the outcome of each row, from the thread that did it. If it raises, nothing further is
-                written: a write that cannot be noted would leave no trace.
 
         Returns:
             One outcome for each row, in their order.
 
         Raises:
-            Exception: Whatever ``note`` raised.
+            Exception: Whatever noting raised.
         """
         breaker = _Breaker()
 
         def write(row: Row) -> Outcome:
-            outcome = self._attempt(row, breaker)
             try:
-                note(outcome)
+                outcome = self._attempt(row, breaker)
+                self._note(outcome)
             except Exception as error:
                 breaker.trip(error)
                 raise
@@ -113,18 +130,25 @@ class Applier:
             return Outcome(row, Status.FAILED, "not_attempted", f"not attempted after: {breaker.cause}")
         if self._stop.is_set():
             return Outcome(row, Status.FAILED, "not_attempted", "not attempted: the run was told to stop")
+        began = time.monotonic()
         try:
             answer = self._write(row)
         except ApiError as error:
             breaker.failed(error)
-            return Outcome(row, _status(row, error), error.reason, str(error))
-        breaker.worked()
-        return Outcome(row, Status.DONE, row.reason, answer=answer)
+            at_work = isinstance(error, OutcomeUnknown) and error.at_work
+            outcome = Outcome(row, _status(row, error), error.reason, str(error), at_work=at_work)
+        else:
+            breaker.worked()
+            outcome = Outcome(row, Status.DONE, row.reason, answer=answer)
+        return replace(outcome, began=began, ended=time.monotonic())
 
     def _write(self, row: Row) -> RecordId:
         """Write a row; return ExpenseIn's identifier of the record."""
         if row.record_id is None:
-            return self._client.record_id(row.item, self._client.create(row.item, row.values))
+            body = self._client.create(
+                row.item, row.values, lambda: self._note(Outcome(row, Status.SENT, row.reason))
+            )
+            return self._client.record_id(row.item, body)
         self._client.update(row.item, row.record_id, row.values, expect=_expected(row))
         return row.record_id
 

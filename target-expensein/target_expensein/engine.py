@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError, Scope
@@ -26,6 +28,9 @@ from target_expensein.settings import Settings
 
 SETTLE_READS = 3
 """How many times a collection is read again, over the settle time, for what does not show at once."""
+
+MOST_REPETITIONS = 3
+"""How often what certainly did not happen is created once more."""
 
 OPEN_ENDS = frozenset({Status.FAILED, Status.UNKNOWN, Status.UNSETTLED})
 """What a write can end as without being settled for good."""
@@ -65,6 +70,7 @@ class ItemResult:
         outcomes: What became of each write.
         problem: Why the item failed as a whole; None when it did not.
         held: Whether nothing was written because the gate holds the item.
+        pending: Creations of earlier runs that may have happened or still may, by reference.
     """
 
     item: str
@@ -72,6 +78,7 @@ class ItemResult:
     outcomes: list[Outcome] = field(default_factory=list)
     problem: str | None = None
     held: bool = False
+    pending: Mapping[str | None, Entry] = field(default_factory=dict)
 
     @property
     def settled(self) -> bool:
@@ -167,13 +174,15 @@ class Engine:
             if over is not None:
                 result.problem = f"not attempted after: {over}"
                 continue
+            asked = self._ledger.now()
             try:
                 live = read_live(self._client, task.item)
             except ApiError as error:
                 result.problem = str(error)
                 over = error if error.scope is Scope.RUN else None
                 continue
-            self._settle_earlier(task.item, live, unsettled)
+            result.pending = self._pending(task.item, live, asked)
+            self._settle_earlier(task.item, live, unsettled, result.pending)
             result.gated = plan_and_gate(task, live, self._ledger)
             self._note(result.gated)
             counts = result.gated.plan.counts
@@ -219,28 +228,50 @@ class Engine:
             facts = {"number": hold.number, "allowed": hold.allowed, "examples": list(hold.examples)}
             self._log.hold_item(gated.plan.item, hold.reason, hold.message, facts)
 
-    def _settle_earlier(self, item: str, live: LiveIndex, unsettled: Sequence[Entry]) -> None:
-        """Note what became of the writes that an earlier run left open: the live state tells."""
+    def _settle_earlier(
+        self, item: str, live: LiveIndex, unsettled: Sequence[Entry], pending: Mapping[str | None, Entry]
+    ) -> None:
+        """Note what became of the writes that an earlier run left open, where the live state tells."""
         for entry in unsettled:
-            if entry.row.item == item:
-                done = _shows(entry.row, live)
-                status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
-                self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
+            if entry.row.item != item or (entry.status is not None and entry.row.reference in pending):
+                continue
+            done = _shows(entry.row, live)
+            status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
+            self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
+
+    def _pending(self, item: str, live: LiveIndex, asked: datetime) -> dict[str | None, Entry]:
+        """Find what was sent to be created lately and is not listed: it may be there, or may still come.
+
+        Args:
+            item: Name of the item.
+            live: The live state.
+            asked: When it was asked for.
+        """
+        shows_within = timedelta(seconds=self._settings.profile.items[item].shows_within)
+        return {
+            entry.row.reference: entry
+            for entry in self._ledger.sent(item, asked - shows_within)
+            if not live.matches(entry.row.reference or "")
+        }
 
     def _carry_out(self, task: Task, plan: ItemPlan, result: ItemResult) -> None:
         """Write one item's plan and prove it by reading back."""
+        deferred = [_deferred(row, entry) for row, entry in _known(plan.writes, result.pending)]
+        held_back = {outcome.row.reference for outcome in deferred}
+        writes = [row for row in plan.writes if row.kind is not Kind.CREATE or row.reference not in held_back]
         if plan.writes:
-            self._log.intend(plan.writes)
-            progress = Progress(self._logger, plan.item, len(plan.writes))
-            applier = Applier(self._client, self._settings.concurrency, self._stop)
+            self._log.intend(writes)
+            progress = Progress(self._logger, plan.item, len(writes))
 
             def note(outcome: Outcome) -> None:
                 self._settle(outcome)
-                progress.step()
+                if outcome.status is not Status.SENT:
+                    progress.step()
 
-            result.outcomes = applier.apply(plan.writes, note)
+            applier = Applier(self._client, self._settings.concurrency, self._stop, note)
+            result.outcomes = [*applier.apply(writes), *deferred]
             try:
-                result.outcomes = self._proven(task, applier, note, result.outcomes)
+                result.outcomes = self._proven(task, applier, result.outcomes)
             except ApiError as error:
                 result.problem = f"what was written could not be read back: {error}"
         # An item counts as applied only when it is through: until then, a rerun goes on creating what it needs.
@@ -254,73 +285,122 @@ class Engine:
     def _settle(self, outcome: Outcome) -> None:
         self._log.settle(outcome.row, outcome.status, outcome.reason, outcome.detail, outcome.answer)
 
-    def _proven(
-        self, task: Task, applier: Applier, note: Callable[[Outcome], None], answered: Sequence[Outcome]
-    ) -> list[Outcome]:
-        """Read back, create once more what certainly was not created, and read back again."""
-        outcomes, absent = self._read_back(task, answered)
-        if absent and not self._stop.is_set():
-            # Certainly not there: ExpenseIn lists every creation that it confirmed, but not these. Once more.
-            again = applier.apply([outcome.row for outcome in absent], note)
-            outcomes, still_absent = self._read_back(task, _merged(outcomes, again))
-            outcomes = _merged(outcomes, [_unsettled(outcome) for outcome in still_absent])
+    def _proven(self, task: Task, applier: Applier, answered: Sequence[Outcome]) -> list[Outcome]:
+        """Read back, create once more what certainly was not created, and read back again.
+
+        What was created once more also shows that ExpenseIn's list is up to date, so it may tell of others.
+        """
+        outcomes = list(answered)
+        for attempt in range(MOST_REPETITIONS + 1):
+            look = self._look(task, outcomes)
+            absent = [outcome for outcome in outcomes if look.certainly_absent(outcome)]
+            if not absent or attempt == MOST_REPETITIONS or self._stop.is_set():
+                break
+            outcomes = _merged(outcomes, applier.apply([outcome.row for outcome in absent]))
         known = {outcome.row.reference: outcome for outcome in answered}
-        for outcome in outcomes:
-            if outcome != known[outcome.row.reference]:
+        final = [look.verdict(outcome) for outcome in outcomes]
+        for outcome in final:
+            if outcome != known[outcome.row.reference] and outcome.began:
                 self._settle(outcome)
-        return outcomes
+        return final
 
-    def _read_back(self, task: Task, outcomes: Sequence[Outcome]) -> tuple[list[Outcome], list[Outcome]]:
-        """Read the collection again, plan again, and hold each write against it.
-
-        Whatever does not show is looked for again during the settle time.
+    def _look(self, task: Task, outcomes: Sequence[Outcome]) -> Look:
+        """Read the collection again and plan again; what does not show is looked for again during the settle time.
 
         Args:
             task: How the item is planned.
             outcomes: What the writes were answered with.
 
         Returns:
-            The outcomes as proven, and those among them that are creations of unknown outcome which certainly did not
-            happen.
+            What the last reading shows.
         """
         pause = self._settings.settle_seconds / SETTLE_READS
+        shows_within = self._settings.profile.items[task.item].shows_within
         for reading in range(SETTLE_READS + 1):
+            asked = time.monotonic()
             fresh = task.plan(read_live(self._client, task.item), {})
-            open_rows = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
-            pending = [
-                outcome
-                for outcome in outcomes
-                if outcome.status in {Status.DONE, Status.UNKNOWN} and outcome.row.reference in open_rows
-            ]
-            if not pending or reading == SETTLE_READS or self._stop.is_set():
+            look = Look(outcomes, fresh, asked, shows_within)
+            if not look.missing or reading == SETTLE_READS or self._stop.is_set():
                 break
             self._stop.wait(pause)  # ExpenseIn may list a new record a little later
-        missing = {outcome.row.reference for outcome in pending}
-        lagging = any(
-            outcome.status is Status.DONE and outcome.row.kind is Kind.CREATE for outcome in pending
-        )
-        settled, absent = [], []
-        for outcome in outcomes:
-            if outcome.status not in {Status.DONE, Status.UNKNOWN}:
-                settled.append(outcome)
-            elif outcome.row.reference not in missing:
-                settled.append(replace(outcome, status=Status.DONE, reason=outcome.row.reason))
-            elif (
-                outcome.status is Status.UNKNOWN
-                and not lagging
-                and open_rows[outcome.row.reference].kind is Kind.CREATE
-            ):
-                settled.append(outcome)
-                absent.append(outcome)
-            else:
-                settled.append(_unsettled(outcome, open_rows[outcome.row.reference].detail))
-        return settled, absent
+        return look
+
+
+class Look:
+    """What a collection that was read back tells about the writes to it.
+
+    Args:
+        outcomes: What the writes were answered with.
+        fresh: The plan that was made from it.
+        asked: When it was asked for, on the clock of the outcomes.
+        shows_within: Seconds after which a creation that was sent is in the list, if it happened at all.
+
+    Attributes:
+        missing: References of the writes that may have happened and do not show.
+    """
+
+    def __init__(
+        self, outcomes: Sequence[Outcome], fresh: ItemPlan, asked: float, shows_within: float
+    ) -> None:
+        """Compare the writes with what is still to be done."""
+        self._asked = asked
+        self._shows_within = shows_within
+        self._open = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
+        maybe_done = [one for one in outcomes if one.status in {Status.DONE, Status.UNKNOWN}]
+        self.missing = {one.row.reference for one in maybe_done} & self._open.keys()
+        created = [
+            one
+            for one in maybe_done
+            if one.status is Status.DONE and one.row.kind is Kind.CREATE and one.began
+        ]
+        self._lags = any(one.row.reference in self.missing for one in created)
+        self._latest = max((one.began for one in created), default=0.0)
+
+    def verdict(self, outcome: Outcome) -> Outcome:
+        """Say what a write has come to."""
+        if outcome.status not in {Status.DONE, Status.UNKNOWN}:
+            return outcome
+        if outcome.row.reference in self.missing:
+            return _unsettled(outcome, self._open[outcome.row.reference].detail)
+        return replace(outcome, status=Status.DONE, reason=outcome.row.reason)
+
+    def certainly_absent(self, outcome: Outcome) -> bool:
+        """Tell whether a creation of unknown outcome certainly did not happen, so that it can be sent again.
+
+        It is not listed, and so long after it was sent it would be. Or the server had done with it, and its list is
+        up to date: it has everything that it confirmed, among that a record that was created later.
+        """
+        row = self._open.get(outcome.row.reference)
+        if outcome.status is not Status.UNKNOWN or row is None or row.kind is not Kind.CREATE or self._lags:
+            return False
+        if not outcome.began:  # sent by an earlier run, and deferred by this one
+            return False
+        waited = self._asked - outcome.ended >= self._shows_within
+        return waited or (not outcome.at_work and self._latest > outcome.ended)
+
+
+def _known(rows: Sequence[Row], pending: Mapping[str | None, Entry]) -> Iterator[tuple[Row, Entry]]:
+    """Yield the creations that may have been sent already, each with the note of that."""
+    for row in rows:
+        if row.kind is Kind.CREATE and row.reference in pending:
+            yield row, pending[row.reference]
+
+
+def _deferred(row: Row, entry: Entry) -> Outcome:
+    """Return the outcome of a creation that is not sent, because an earlier one may have happened or may still."""
+    detail = (
+        f"run {entry.run_id} sent this creation, and ExpenseIn does not list it: it may be there, or may still come. It is "
+        "sent again by a later run, once it is certain that it did not happen (api_profile.create.shows_within)"
+    )
+    return Outcome(row, Status.UNKNOWN, "unsettled", detail)
 
 
 def _shows(row: Row, live: LiveIndex) -> bool:
     """Tell whether the live state has what a write was to bring about."""
     reference = row.values.get(Field.REFERENCE, row.reference)
     candidates = live.matches(reference) if isinstance(reference, str) else live.unreferenced(row.name or "")
+    if row.kind is Kind.CREATE:
+        return bool(candidates)  # whatever has become of its name since
     wanted = {name: value for name, value in row.values.items() if name in {Field.NAME, Field.IS_ACTIVE}}
     return any(
         all(getattr(record, name) == value for name, value in wanted.items())

@@ -315,16 +315,22 @@ class RunDirectory:
 
         Returns:
             Its path.
+
+        Raises:
+            OSError: It cannot be written; the error names the file.
         """
         path = self.path / name
-        with os.fdopen(
-            # A new file always: neither one that is there already nor a link to elsewhere is written to.
-            os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE),
-            "w",
-            encoding="utf-8",
-            errors="backslashreplace",
-        ) as file:
-            file.write(text)
+        try:
+            with os.fdopen(
+                # A new file always: neither one that is there already nor a link to elsewhere is written to.
+                os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE),
+                "w",
+                encoding="utf-8",
+                errors="backslashreplace",
+            ) as file:
+                file.write(text)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         return path
 
     def write_json(self, name: str, content: object) -> Path:

@@ -30,7 +30,7 @@ from target_expensein.plan import ItemPlan
 from target_expensein.reasons import REASONS
 from target_expensein.settings import Settings
 
-MAY_BE_THERE: Final = frozenset({Status.DONE, Status.UNKNOWN, Status.UNSETTLED, None})
+MAY_BE_THERE: Final = frozenset({Status.DONE, Status.SENT, Status.UNKNOWN, Status.UNSETTLED, None})
 """What became of the writes that a restore looks at.
 
 Beside those that were done, these are the ones of which the run never learnt: only the live value can tell, and a restore

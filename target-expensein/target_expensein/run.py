@@ -25,7 +25,7 @@ from target_expensein.ledger import Ledger, RunLog
 from target_expensein.live import LiveIndex
 from target_expensein.model import WRITES, Applied
 from target_expensein.plan import AppliedValues, ItemPlan, plan_item
-from target_expensein.report import Report, RunDirectory, counts
+from target_expensein.report import ExitCode, Report, RunDirectory, counts
 from target_expensein.settings import ItemSettings, Settings
 from target_expensein.source import SourceList
 
@@ -138,6 +138,8 @@ def carry_out(
 
     Raises:
         LedgerError: If the ledger cannot be used: nothing is written to ExpenseIn any more.
+        OSError: If a file of the run cannot be written: the plan's, then nothing was written to ExpenseIn; or the
+            report's, then all is done and noted.
     """
     settings, directory = around.settings, around.directory
     with around.client() as client, around.ledger(mode) as (ledger, log):
@@ -175,14 +177,29 @@ def carry_out(
             approve,
             refusal,
         )
-        report.write(directory)
-        exit_code = report.exit_code
+        unreported = _leave(report, directory)
+        exit_code = report.exit_code if unreported is None else ExitCode.FAILED
         if settings.keep_days is not None:
             log.prune(settings.keep_days)
         log.finish(
             exit_code.name.lower(), int(exit_code), {result.item: counts(result, mode) for result in results}
         )
+    if unreported is not None:
+        raise unreported
     return report
+
+
+def _leave(report: Report, directory: RunDirectory) -> OSError | None:
+    """Leave the run's files; return why that failed. What was written to ExpenseIn is written, and in the ledger."""
+    try:
+        report.write(directory)
+    except OSError as error:
+        words = (
+            f"{error.strerror}. The run was carried out all the same, and the ledger has it (expensein show "
+            f"{report.run_id}), but its report is not whole. Make room, or the folder writable"
+        )
+        return OSError(error.errno, words, error.filename or str(directory.path))
+    return None
 
 
 def _needs_approval(document: Mapping[str, Any]) -> bool:

@@ -299,6 +299,9 @@ class TargetExpenseIn(Target):
         target.receive(file_input)
         try:
             target.process_endofpipe()
-        except (ApiError, LedgerError, OSError) as error:
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise click.ClickException(f"{where}{error.strerror or error}.") from None
+        except (ApiError, LedgerError) as error:
             raise click.ClickException(str(error)) from None
         sys.exit(target.exit_code)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from sandbox.requestlog import Entry, Moment
 from sandbox.testing import Sandbox
 
 if TYPE_CHECKING:
@@ -80,6 +83,49 @@ def test_a_slow_body_trickles(box: Sandbox, api: Api) -> None:
             answer.content  # noqa: B018 - reads the rest
     box.faults([rule({"type": "slow_body", "bytes_per_second": 50_000})])
     assert api.get("projects").json() == [made]
+
+
+def test_slow_headers_trickle_and_the_answer_is_the_true_one(box: Sandbox, api: Api) -> None:
+    made = box.add_live("projects", name="Bridge")
+    box.faults([rule({"type": "slow_headers", "bytes_per_second": 1})])
+    with pytest.raises(requests.ReadTimeout):
+        api.get("projects", timeout=0.3)
+    box.faults([rule({"type": "slow_headers", "bytes_per_second": 50_000})])
+    assert api.get("projects").json() == [made]
+
+
+@pytest.mark.parametrize("side", ["expensein", "accountsiq"])
+def test_the_clock_of_a_side_can_be_wrong(box: Sandbox, side: str) -> None:
+    box.configure(**{side: {"clock_skew": 86400}})
+    url = box.expensein_url if side == "expensein" else box.accountsiq_url
+    fast = parsedate_to_datetime(requests.get(url, timeout=10).headers["Date"]) - datetime.now(UTC)
+    assert timedelta(hours=23) < fast < timedelta(hours=25)
+
+
+def test_retry_after_can_be_a_date_by_the_servers_clock(box: Sandbox, api: Api) -> None:
+    box.configure(expensein={"clock_skew": -3600})
+    box.faults([rule({"type": "status", "status": 429, "retry_after_in": 5})])
+    headers = api.get("projects").headers
+    wait = parsedate_to_datetime(headers["Retry-After"]) - parsedate_to_datetime(headers["Date"])
+    assert wait == timedelta(seconds=5)
+
+
+def test_an_observer_is_told_before_and_after_the_work_and_may_act(box: Sandbox, api: Api) -> None:
+    told: list[tuple[Moment, str, int]] = []
+
+    def observe(moment: Moment, entry: Entry) -> None:
+        told.append((moment, entry.operation, len(box.live("projects"))))
+
+    box.observe(observe)
+    box.faults([rule({"type": "drop_before"}, skip=1)])
+    api.post("projects", json={"name": "Bridge"})
+    with pytest.raises(requests.ConnectionError):
+        api.post("projects", json={"name": "Tunnel"})
+    box.observe(None)
+    api.get("projects")
+    assert told == [
+        (moment, "POST projects", n) for moment, n in zip([*Moment, *Moment], [0, 1, 1, 1], strict=True)
+    ]
 
 
 def test_a_truncated_body_ends_early_under_its_true_length(box: Sandbox, api: Api) -> None:

@@ -170,12 +170,15 @@ class ExpenseInClient:
         answer, payload = self._get(target, headers={"Accept-Encoding": "identity"})
         return Snapshot(self._record(target, payload), answer.headers.get("ETag"))
 
-    def create(self, item: str, fields: Mapping[str, Value]) -> dict[str, Any]:
+    def create(
+        self, item: str, fields: Mapping[str, Value], announce: Callable[[], None] = lambda: None
+    ) -> dict[str, Any]:
         """Create a record: one POST, repeated only when the server certainly did not run it.
 
         Args:
             item: The item.
             fields: Values by logical field.
+            announce: Called just before the request is sent, each time. If it raises, nothing is sent.
 
         Returns:
             The server's object; it has an ID and the reference that was sent.
@@ -197,6 +200,8 @@ class ExpenseInClient:
         )
         attempts = self._attempts(Call.CREATE)
         while True:
+            self._pause.wait()
+            announce()
             try:
                 payload = parse(target, self._transport.send(target, members=members))
                 return self._created(target, payload, members)
@@ -235,7 +240,12 @@ class ExpenseInClient:
         reference = known if isinstance(known, str) else None
         attempts = self._attempts(Call.CHANGE)
         while True:
-            snapshot = self.read(item, record_id, reference=reference)
+            pause = None
+            while (
+                pause != self._pause.until
+            ):  # what was read before a pause is old: it may have been edited since
+                pause = self._pause.until
+                snapshot = self.read(item, record_id, reference=reference)
             target = self._target(profile, profile.updating.method or "PUT", record_id, reference)
             _check_expected(target, snapshot, expected, wanted)
             changes = wire.differing(snapshot.body, wanted)

@@ -7,7 +7,7 @@ No message ever holds the API key: whatever the server says passes through the t
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from target_expensein.visible import visible
 
@@ -184,10 +184,19 @@ class Throttled(ApiError):
 
 
 class OutcomeUnknown(ApiError):
-    """A create whose answer was lost: it may or may not have run. Only reading back can tell; never repeat it blindly."""
+    """A create whose answer was lost: it may or may not have run. Only reading back can tell; never repeat it blindly.
+
+    Attributes:
+        at_work: Whether the server may still be at work on it, because it did not answer in time.
+    """
 
     reason = "outcome_unknown"
     scope = Scope.RECORD
+
+    def __init__(self, message: str, *, at_work: bool, **place: Any) -> None:  # noqa: ANN401 - see the base class
+        """Keep the message and its place; see the class for the arguments."""
+        super().__init__(message, **place)
+        self.at_work = at_work
 
 
 class BadAnswer(ApiError):

@@ -34,15 +34,17 @@ class SharedPause:
         with self._lock:
             self._until = max(self._until, self._clock() + seconds)
 
+    @property
+    def until(self) -> float:
+        """The end of the last pause, on the clock."""
+        with self._lock:
+            return self._until
+
     def wait(self) -> None:
         """Return when the pause is over; a pause that was lengthened meanwhile is kept too."""
         slept_until = None
-        while (until := self._deadline()) != slept_until:
+        while (until := self.until) != slept_until:
             remaining = until - self._clock()
             if remaining > 0:
                 self._sleep(remaining)
             slept_until = until
-
-    def _deadline(self) -> float:
-        with self._lock:
-            return self._until

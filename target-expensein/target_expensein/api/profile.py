@@ -168,6 +168,7 @@ class ItemProfile:
         listing: How the collection is listed.
         record_envelope: Members to go through to a single record; empty when the answer is the record.
         create_method: POST, or None: this server cannot create.
+        shows_within: Seconds after which a creation that was sent is in the list, if it happened at all.
         updating: How a record is changed.
     """
 
@@ -183,6 +184,7 @@ class ItemProfile:
     listing: Listing
     record_envelope: tuple[str, ...]
     create_method: Literal["POST"] | None
+    shows_within: float
     updating: Updating
 
     @property
@@ -438,6 +440,7 @@ def _item(document: Mapping[str, Any], name: str) -> ItemProfile:
         ),
         record_envelope=_steps(common["record"]["envelope"]),
         create_method=common["create"]["method"],
+        shows_within=float(common["create"]["shows_within"]),
         updating=Updating(
             updating["method"], updating["if_match"] == "when_offered", frozenset(updating["leave_out"])
         ),

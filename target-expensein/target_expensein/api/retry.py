@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import Enum, auto
+from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 from target_expensein.api.errors import ApiError, OutcomeUnknown
@@ -42,8 +43,10 @@ class Trouble(Enum):
     """The TLS handshake failed on the certificate. The server saw nothing, and waiting does not help."""
     THROTTLED = auto()
     """429: the server turned it away."""
+    TIMED_OUT = auto()
+    """Sent, but there was no answer in time: the server may still be at work on it."""
     LOST = auto()
-    """Sent, but the answer was lost: time-out, dropped connection, body broken off."""
+    """Sent, but the answer was lost: dropped connection, body broken off."""
     SERVER_FAILED = auto()
     """5xx or 408: it may have run or not."""
     UNREADABLE = auto()
@@ -59,12 +62,20 @@ CERTAINLY_NOT_RUN = frozenset({Trouble.NOT_SENT, Trouble.UNTRUSTED, Trouble.THRO
 
 REPEATED: Mapping[Call, frozenset[Trouble]] = {
     Call.READ: frozenset(
-        {Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE}
+        {
+            Trouble.NOT_SENT,
+            Trouble.THROTTLED,
+            Trouble.TIMED_OUT,
+            Trouble.LOST,
+            Trouble.SERVER_FAILED,
+            Trouble.UNREADABLE,
+        }
     ),
     Call.CHANGE: frozenset(
         {
             Trouble.NOT_SENT,
             Trouble.THROTTLED,
+            Trouble.TIMED_OUT,
             Trouble.LOST,
             Trouble.SERVER_FAILED,
             Trouble.UNREADABLE,
@@ -74,6 +85,9 @@ REPEATED: Mapping[Call, frozenset[Trouble]] = {
     Call.CREATE: frozenset({Trouble.NOT_SENT, Trouble.THROTTLED}),
 }
 """Which trouble is answered with another attempt, per sort of call."""
+
+STILL_AT_WORK = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.GATEWAY_TIMEOUT})
+"""Statuses by which somebody on the way says that the server has not answered yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +191,7 @@ class Attempts:
                 reference=error.reference,
                 status=error.status,
                 words=error.words,
+                at_work=failure.trouble is Trouble.TIMED_OUT or error.status in STILL_AT_WORK,
             ) from failure
         raise error from failure
 

@@ -71,7 +71,7 @@ _CAUSES: tuple[tuple[type[BaseException], Trouble, str], ...] = (
     ),
     (
         ReadTimeoutError,
-        Trouble.LOST,
+        Trouble.TIMED_OUT,
         "no whole answer in time. Raise request_timeout if this server is slow.",
     ),
     (ssl.SSLError, Trouble.LOST, "the TLS connection failed ({detail}). Check that api_url speaks https."),

@@ -138,7 +138,7 @@ def _became(entry: Entry) -> str:
         known = REASONS.get(row.reason)  # a later version may have noted reasons that this one does not know
         meaning = "" if known is None else known.meaning
         return f"[{row.reason}] " + "; ".join(part for part in (meaning, row.detail) if part)
-    if entry.status is None:
+    if entry.status in {None, Status.SENT}:
         return "NOT KNOWN: the run was cut off; the next one finds out"
     found = f", as run {entry.found_by} found out" if entry.found_by else ""
     why = "" if entry.status is Status.DONE else f" [{entry.reason}] {entry.detail}"

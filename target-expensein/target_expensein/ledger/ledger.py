@@ -34,7 +34,7 @@ from target_expensein.ledger.records import (
 )
 from target_expensein.ledger.runlog import RunLog
 from target_expensein.ledger.tables import ACCOUNTS, ENTRIES, FINDINGS, HOLDS, ITEMS, RUNS
-from target_expensein.model import WRITES, Applied
+from target_expensein.model import WRITES, Applied, Kind
 
 
 class Ledger:
@@ -148,6 +148,10 @@ class Ledger:
         self._log = RunLog(self._database, self._lock, account, number, self._now)
         return self._log
 
+    def now(self) -> datetime:
+        """Return the time on the ledger's clock."""
+        return self._now()
+
     def past(self, item: str) -> Past:
         """Return what is known of an item from the last time it was applied."""
         statement = select(ITEMS.c.source_count).where(ITEMS.c.account == self._account, ITEMS.c.item == item)
@@ -183,7 +187,8 @@ class Ledger:
         """Return the writes that may or may not have happened, oldest first.
 
         They were intended and never settled, or their outcome was unknown or did not show in ExpenseIn, and no later
-        run found out (:meth:`RunLog.settle_found`). During a run, its own writes in flight are among them.
+        run found out (:meth:`RunLog.settle_found`). A creation that was never sent has no status, one that was has.
+        During a run, its own writes in flight are among them.
         """
         found = exists().where(
             FINDINGS.c.account == ENTRIES.c.account,
@@ -196,9 +201,26 @@ class Ledger:
                 ENTRIES.c.kind.in_([kind.value for kind in WRITES]),
                 or_(
                     ENTRIES.c.status.is_(None),
-                    ENTRIES.c.status.in_([Status.UNKNOWN.value, Status.UNSETTLED.value]),
+                    ENTRIES.c.status.in_([Status.SENT.value, Status.UNKNOWN.value, Status.UNSETTLED.value]),
                 ),
                 ~found,
+            )
+
+    def sent(self, item: str, since: datetime) -> tuple[Entry, ...]:
+        """Return the creations that were sent to ExpenseIn and not refused, oldest first.
+
+        Args:
+            item: Name of the item.
+            since: Only those whose last note is later than this.
+        """
+        happened = [Status.SENT.value, Status.UNKNOWN.value, Status.UNSETTLED.value, Status.DONE.value]
+        with self._database.reading() as connection:
+            return self._entries(
+                connection,
+                ENTRIES.c.item == item,
+                ENTRIES.c.kind == Kind.CREATE.value,
+                ENTRIES.c.status.in_(happened),
+                ENTRIES.c.settled_at > time_text(since),
             )
 
     def history(self, limit: int) -> tuple[Run, ...]:

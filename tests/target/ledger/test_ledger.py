@@ -6,6 +6,7 @@ import os
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -260,6 +261,7 @@ def test_a_write_that_was_intended_and_not_settled_is_unsettled(ledger):
         (Status.HELD, False),
         (Status.REJECTED, False),
         (Status.FAILED, False),
+        (Status.SENT, True),
         (Status.UNKNOWN, True),
         (Status.UNSETTLED, True),
     ],
@@ -271,6 +273,20 @@ def test_a_write_whose_outcome_is_open_is_unsettled(ledger, status, unsettled):
         log.settle(row, status, "why", "", None)
         log.finish("finished", 0, {})
     assert bool(ledger.unsettled()) is unsettled
+
+
+@pytest.mark.parametrize("status", [None, *Status])
+def test_what_was_sent_lately_and_not_refused_is_told(ledger, clock, status):
+    row = create("A")
+    with at_work(ledger, "first") as log:
+        log.intend([row, update("S1")])
+        clock.pass_by(minutes=1)
+        if status is not None:
+            log.settle(row, status, "why", "", None)
+    sent = status in {Status.SENT, Status.DONE, Status.UNKNOWN, Status.UNSETTLED}
+    assert [entry.row for entry in ledger.sent("tax_rates", clock() - timedelta(seconds=1))] == [row] * sent
+    assert ledger.sent("tax_rates", clock()) == ()
+    assert ledger.sent("suppliers", clock() - timedelta(days=1)) == ()
 
 
 def test_the_last_word_about_a_write_counts(ledger):
