@@ -54,6 +54,17 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Within:
+    """The same is executed here as a part of another command.
+
+    Attributes:
+        command: That command.
+    """
+
+    command: str
+
+
+@dataclass(frozen=True)
 class Cannot:
     """The command cannot be executed by a test. Its syntax is checked, and that what it names exists.
 
@@ -65,11 +76,12 @@ class Cannot:
 
 
 MELTANO = ".venv/bin/meltano"
+TWO_ENTITIES = f"""TAP_ACCOUNTSIQ_ENTITIES='["ACME_UK", "ACME_IE"]' {MELTANO} run preview"""
 WAREHOUSE = Elsewhere("test_warehouse.py::test_the_page_leads_to_tables_that_hold_what_accountsiq_holds")
 NO_ENGINE = Cannot("there is no container engine where the tests run; the image's own steps are tested below")
 BAD_NIGHT = "test_bad_night.py::test_"
 
-COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
+COMMANDS: Mapping[str, Runs | Elsewhere | Within | Cannot] = {
     # README.md and CONTRIBUTING.md
     "make demo": Runs("checkout"),
     "make test": Cannot("this test is part of it"),
@@ -79,8 +91,8 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} invoke target-expensein:doctor": Elsewhere(
         f"{BAD_NIGHT}the_commands_work_as_meltano_commands_with_the_plugins_own_configuration"
     ),
-    f"{MELTANO} run preview": Runs("checkout"),
-    f"{MELTANO} run plan": Runs("checkout"),
+    f"{MELTANO} run preview": Within(TWO_ENTITIES),
+    f"{MELTANO} run plan": Within("scripts/each-client clients run plan"),
     f"{MELTANO} run sync": Elsewhere(
         "test_rules.py::test_r10_the_daily_schedule_is_at_four_and_runs_the_sync"
     ),
@@ -116,7 +128,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} run sync": Cannot(
         "writes outside of the checkout; scripts/each-client sets the same variables"
     ),
-    f"""TAP_ACCOUNTSIQ_ENTITIES='["ACME_UK", "ACME_IE"]' {MELTANO} run preview""": Runs("checkout"),
+    TWO_ENTITIES: Runs("checkout"),
     "scripts/each-client clients run plan": Runs("checkout"),
     "scripts/each-client clients run sync": Cannot(
         "the same script as with plan, and the same job as the schedule"
@@ -145,7 +157,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     "sandbox serve": Elsewhere(
         "../sandbox/test_cli.py::test_the_first_line_leads_to_three_servers_and_a_signal_stops_them"
     ),
-    "sandbox run -- meltano run tap-accountsiq target-expensein": Runs("checkout"),
+    "sandbox run -- meltano run tap-accountsiq target-expensein": Within("make demo"),
     "sandbox show --db demo.db": Runs("plugins"),
     "sandbox generate --suppliers 50000 > big.json": Runs("plugins"),
 }
@@ -332,6 +344,12 @@ def test_the_commands_that_renew_documents_change_nothing(tmp_path: Path):
 
 def test_every_command_has_its_place_and_every_place_its_command():
     assert in_documents().keys() == COMMANDS.keys()
+
+
+def test_what_is_within_another_command_is_executed_with_it():
+    for how in COMMANDS.values():
+        if isinstance(how, Within):
+            assert isinstance(COMMANDS[how.command], Runs)
 
 
 def test_every_example_is_used_by_a_test():
