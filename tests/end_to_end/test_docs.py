@@ -25,7 +25,7 @@ from sandbox.testing import Sandbox
 from target_expensein import settings as target_settings
 
 from .conftest import OURS, ROOT, UV, offline
-from .documents import Block, anchors, blocks, documents, links, missing_target, read
+from .documents import Block, anchors, blocks, documents, links, missing_target, prose, read
 
 LANGUAGES = {"sh", "yaml", "json", "ini", "cron", "python", "text"}
 """What a fenced block may hold. `text` is what something prints."""
@@ -109,6 +109,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Within | Cannot] = {
         "test_hub.py::test_the_definitions_are_as_the_plugins_declare_themselves"
     ),
     ".venv/bin/python scripts/troubleshooting.py": Runs("copies"),
+    "make chaos RUNS=1000 SEED=1": Cannot("plays for an hour; tests/chaos has a short campaign"),
     # the benchmarks
     **dict.fromkeys(
         (
@@ -387,6 +388,9 @@ def test_a_command_that_cannot_be_executed_is_well_formed_and_names_what_exists(
 
 @pytest.mark.parametrize("document", documents())
 def test_every_block_says_what_it_holds_and_is_well_formed(document):
+    assert not re.search(r"^\n {4}\S", prose(document), re.MULTILINE), (
+        "an indented block; put it into a fence"
+    )
     for block in blocks(document):
         assert block.language in LANGUAGES, f"{document}:{block.line}"
         if block.language == "json":
