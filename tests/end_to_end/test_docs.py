@@ -25,7 +25,7 @@ from sandbox.testing import Sandbox
 from target_expensein import settings as target_settings
 
 from .conftest import OURS, ROOT, UV, offline
-from .documents import Block, anchors, blocks, documents, links, missing_target, read
+from .documents import Block, anchors, blocks, documents, links, missing_target, prose, read
 
 LANGUAGES = {"sh", "yaml", "json", "ini", "cron", "python", "text"}
 """What a fenced block may hold. `text` is what something prints."""
@@ -54,6 +54,17 @@ class Elsewhere:
 
 
 @dataclass(frozen=True)
+class Within:
+    """The same is executed here as a part of another command.
+
+    Attributes:
+        command: That command.
+    """
+
+    command: str
+
+
+@dataclass(frozen=True)
 class Cannot:
     """The command cannot be executed by a test. Its syntax is checked, and that what it names exists.
 
@@ -65,11 +76,12 @@ class Cannot:
 
 
 MELTANO = ".venv/bin/meltano"
+TWO_ENTITIES = f"""TAP_ACCOUNTSIQ_ENTITIES='["ACME_UK", "ACME_IE"]' {MELTANO} run preview"""
 WAREHOUSE = Elsewhere("test_warehouse.py::test_the_page_leads_to_tables_that_hold_what_accountsiq_holds")
 NO_ENGINE = Cannot("there is no container engine where the tests run; the image's own steps are tested below")
 BAD_NIGHT = "test_bad_night.py::test_"
 
-COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
+COMMANDS: Mapping[str, Runs | Elsewhere | Within | Cannot] = {
     # README.md and CONTRIBUTING.md
     "make demo": Runs("checkout"),
     "make test": Cannot("this test is part of it"),
@@ -79,8 +91,8 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} invoke target-expensein:doctor": Elsewhere(
         f"{BAD_NIGHT}the_commands_work_as_meltano_commands_with_the_plugins_own_configuration"
     ),
-    f"{MELTANO} run preview": Runs("checkout"),
-    f"{MELTANO} run plan": Runs("checkout"),
+    f"{MELTANO} run preview": Within(TWO_ENTITIES),
+    f"{MELTANO} run plan": Within("scripts/each-client clients run plan"),
     f"{MELTANO} run sync": Elsewhere(
         "test_rules.py::test_r10_the_daily_schedule_is_at_four_and_runs_the_sync"
     ),
@@ -97,6 +109,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
         "test_hub.py::test_the_definitions_are_as_the_plugins_declare_themselves"
     ),
     ".venv/bin/python scripts/troubleshooting.py": Runs("copies"),
+    "make chaos RUNS=1000 SEED=1": Cannot("plays for an hour; tests/chaos has a short campaign"),
     # the benchmarks
     **dict.fromkeys(
         (
@@ -116,7 +129,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     f"{MELTANO} run sync": Cannot(
         "writes outside of the checkout; scripts/each-client sets the same variables"
     ),
-    f"""TAP_ACCOUNTSIQ_ENTITIES='["ACME_UK", "ACME_IE"]' {MELTANO} run preview""": Runs("checkout"),
+    TWO_ENTITIES: Runs("checkout"),
     "scripts/each-client clients run plan": Runs("checkout"),
     "scripts/each-client clients run sync": Cannot(
         "the same script as with plan, and the same job as the schedule"
@@ -145,7 +158,7 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Cannot] = {
     "sandbox serve": Elsewhere(
         "../sandbox/test_cli.py::test_the_first_line_leads_to_three_servers_and_a_signal_stops_them"
     ),
-    "sandbox run -- meltano run tap-accountsiq target-expensein": Runs("checkout"),
+    "sandbox run -- meltano run tap-accountsiq target-expensein": Within("make demo"),
     "sandbox show --db demo.db": Runs("plugins"),
     "sandbox generate --suppliers 50000 > big.json": Runs("plugins"),
 }
@@ -334,6 +347,12 @@ def test_every_command_has_its_place_and_every_place_its_command():
     assert in_documents().keys() == COMMANDS.keys()
 
 
+def test_what_is_within_another_command_is_executed_with_it():
+    for how in COMMANDS.values():
+        if isinstance(how, Within):
+            assert isinstance(COMMANDS[how.command], Runs)
+
+
 def test_every_example_is_used_by_a_test():
     found = {(block.document, block.language) for document in documents() for block in blocks(document)}
     assert {each for each in found if each[1] not in {"sh", "text"}} == EXAMPLES.keys()
@@ -369,6 +388,9 @@ def test_a_command_that_cannot_be_executed_is_well_formed_and_names_what_exists(
 
 @pytest.mark.parametrize("document", documents())
 def test_every_block_says_what_it_holds_and_is_well_formed(document):
+    assert not re.search(r"^\n {4}\S", prose(document), re.MULTILINE), (
+        "an indented block; put it into a fence"
+    )
     for block in blocks(document):
         assert block.language in LANGUAGES, f"{document}:{block.line}"
         if block.language == "json":
