@@ -99,6 +99,20 @@ def test_a_create_that_may_have_run_says_so_and_keeps_what_is_known(pause: Share
     )
 
 
+@pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.THROTTLED])
+def test_a_create_that_is_given_up_because_it_never_ran_is_not_called_unknown(
+    trouble: Trouble, pause: SharedPause, clock: Clock
+):
+    trying = attempts(Call.CREATE, pause, clock)
+    repeated = POLICY.attempts if trouble is Trouble.NOT_SENT else POLICY.throttled_attempts
+    for _ in range(repeated - 1):
+        trying.wait_or_give_up(failure(trouble))
+    last = failure(trouble)
+    with pytest.raises(ApiError) as caught:
+        trying.wait_or_give_up(last)
+    assert caught.value is last.error
+
+
 def test_waits_double_up_to_the_longest_and_end_with_the_last_attempt(pause: SharedPause, clock: Clock):
     trying = attempts(Call.READ, pause, clock)
     for _ in range(3):
