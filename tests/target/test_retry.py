@@ -204,6 +204,7 @@ def http_date(moment: datetime) -> str:
             {"Retry-After": "Sun, 01 Mar 20262026202620262026 12:00:05 GMT"},
             None,
         ),  # a year that no calendar has
+        ({"Retry-After": "Sun, 01 Mar 2026 13:00:05 +0100", "Date": http_date(NOW)}, 5.0),
         # Without a zone, and with -0000, which Python reads as none: UTC is meant.
         ({"Retry-After": "Sun, 01 Mar 2026 12:00:05 -0000", "Date": http_date(NOW)}, 5.0),
     ],
