@@ -57,10 +57,10 @@ def attempts(call: Call, pause: SharedPause, clock: Clock, policy: RetryPolicy =
 
 REPEATED = {
     Call.READ: {
-        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
+        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.TIMED_OUT, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
     },
     Call.CHANGE: {
-        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
+        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.TIMED_OUT, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
         Trouble.STALE,
     },
     Call.CREATE: {Trouble.NOT_SENT, Trouble.THROTTLED},
@@ -97,6 +97,26 @@ def test_a_create_that_may_have_run_says_so_and_keeps_what_is_known(pause: Share
     assert unknown.message == (
         "The create may or may not have run: It failed. It is not repeated; reading back will tell."
     )
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "at_work"),
+    [
+        (Trouble.TIMED_OUT, None, True),
+        (Trouble.SERVER_FAILED, 408, True),
+        (Trouble.SERVER_FAILED, 504, True),
+        (Trouble.SERVER_FAILED, 500, False),
+        (Trouble.LOST, None, False),
+    ],
+)
+def test_a_create_that_timed_out_may_still_be_under_way(
+    trouble: Trouble, status: int | None, *, at_work: bool, pause: SharedPause, clock: Clock
+):
+    """Then reading back at once would prove nothing."""
+    failed = CallFailed(trouble, ApiError("It failed.", status=status))
+    with pytest.raises(OutcomeUnknown) as caught:
+        attempts(Call.CREATE, pause, clock).wait_or_give_up(failed)
+    assert caught.value.at_work is at_work
 
 
 @pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.THROTTLED])
