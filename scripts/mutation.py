@@ -121,7 +121,10 @@ def _is_docstring(node: cst.CSTNode) -> bool:
 
 def _is_for_types(node: cst.CSTNode) -> bool:
     literal = matchers.Assign(value=matchers.Subscript(value=matchers.Name("Literal")))
-    return matchers.matches(node, literal | matchers.If(test=matchers.Name("TYPE_CHECKING")))
+    member = matchers.Assign(
+        value=matchers.Call(func=matchers.Name("auto"))
+    )  # of an enumeration: any value will do
+    return matchers.matches(node, literal | member | matchers.If(test=matchers.Name("TYPE_CHECKING")))
 
 
 def _mutations(node: cst.CSTNode, parents: Any) -> Iterable[cst.CSTNode]:  # noqa: ANN401

@@ -60,6 +60,8 @@ def test_a_stream_is_read_by_these_fields(stream, fields, active, rate, dimensio
     assert source.fields == fields
     assert (source.reference, source.name) == fields[:2]
     assert (source.active, source.rate, source.dimension) == (active, rate, dimension)
+    texts = {field: str for field in fields if field not in (active, rate)}
+    assert source.kinds == texts | ({active: bool} if active else {})
 
 
 def test_every_stream_feeds_an_item_and_every_item_is_fed_by_a_stream():

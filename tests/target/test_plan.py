@@ -10,7 +10,7 @@ import pytest
 from target_expensein.items import ITEMS
 from target_expensein.live import LiveIndex
 from target_expensein.model import Field, FieldChange, Kind, LiveRecord, Origin, Row, SourceRecord
-from target_expensein.plan import Decisions, ItemPlan, applied_values, plan_item
+from target_expensein.plan import AppliedValues, Decisions, ItemPlan, plan_item
 from target_expensein.source import SourceList
 
 NOTHING: dict[str, dict[str, Any]] = {}
@@ -323,16 +323,34 @@ def test_rows_come_in_the_order_of_the_source_between_what_could_not_be_read_and
     assert [found.reference for found in planned.writes] == ["2", "100"]
 
 
+def test_a_shared_reference_is_decided_once_where_it_first_appears():
+    """R26."""
+    records = [
+        TRAVEL,
+        SourceRecord("200", "B"),
+        SourceRecord("100", "Trips"),
+        SourceRecord("300", "C"),
+        TRAVEL,
+    ]
+    rows = plan(records).rows
+    assert [(found.reason, found.reference) for found in rows] == [
+        ("duplicate_at_source", "100"),
+        ("new", "200"),
+        ("new", "300"),
+    ]
+    assert rows[0].detail == "at the source: 'Travel', 'Trips'"
+
+
 def test_what_was_applied_is_remembered_but_for_what_was_left_open():
     """What the next comparison calls last applied: the name, and that a supplier was active."""
     listed = SourceList(
         records=[TRAVEL, SourceRecord("200", "Trips", active=False), SourceRecord("300", "X")]
     )
-    assert applied_values(ITEMS["categories"], listed, {"300", None}) == {
+    assert dict(AppliedValues(ITEMS["categories"], listed, {"300", None}).items()) == {
         "100": {"name": "Travel"},
         "200": {"name": "Trips"},
     }
-    assert applied_values(ITEMS["suppliers"], listed, ()) == {
+    assert dict(AppliedValues(ITEMS["suppliers"], listed, ()).items()) == {
         "100": {"name": "Travel", "is_active": True},
         "200": {"name": "Trips"},
         "300": {"name": "X", "is_active": True},

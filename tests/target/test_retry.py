@@ -57,10 +57,10 @@ def attempts(call: Call, pause: SharedPause, clock: Clock, policy: RetryPolicy =
 
 REPEATED = {
     Call.READ: {
-        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
+        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.TIMED_OUT, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
     },
     Call.CHANGE: {
-        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
+        Trouble.NOT_SENT, Trouble.THROTTLED, Trouble.TIMED_OUT, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE,
         Trouble.STALE,
     },
     Call.CREATE: {Trouble.NOT_SENT, Trouble.THROTTLED},
@@ -97,6 +97,40 @@ def test_a_create_that_may_have_run_says_so_and_keeps_what_is_known(pause: Share
     assert unknown.message == (
         "The create may or may not have run: It failed. It is not repeated; reading back will tell."
     )
+
+
+@pytest.mark.parametrize(
+    ("trouble", "status", "at_work"),
+    [
+        (Trouble.TIMED_OUT, None, True),
+        (Trouble.SERVER_FAILED, 408, True),
+        (Trouble.SERVER_FAILED, 504, True),
+        (Trouble.SERVER_FAILED, 500, False),
+        (Trouble.LOST, None, False),
+    ],
+)
+def test_a_create_that_timed_out_may_still_be_under_way(
+    trouble: Trouble, status: int | None, *, at_work: bool, pause: SharedPause, clock: Clock
+):
+    """Then reading back at once would prove nothing."""
+    failed = CallFailed(trouble, ApiError("It failed.", status=status))
+    with pytest.raises(OutcomeUnknown) as caught:
+        attempts(Call.CREATE, pause, clock).wait_or_give_up(failed)
+    assert caught.value.at_work is at_work
+
+
+@pytest.mark.parametrize("trouble", [Trouble.NOT_SENT, Trouble.THROTTLED])
+def test_a_create_that_is_given_up_because_it_never_ran_is_not_called_unknown(
+    trouble: Trouble, pause: SharedPause, clock: Clock
+):
+    trying = attempts(Call.CREATE, pause, clock)
+    repeated = POLICY.attempts if trouble is Trouble.NOT_SENT else POLICY.throttled_attempts
+    for _ in range(repeated - 1):
+        trying.wait_or_give_up(failure(trouble))
+    last = failure(trouble)
+    with pytest.raises(ApiError) as caught:
+        trying.wait_or_give_up(last)
+    assert caught.value is last.error
 
 
 def test_waits_double_up_to_the_longest_and_end_with_the_last_attempt(pause: SharedPause, clock: Clock):
@@ -190,6 +224,7 @@ def http_date(moment: datetime) -> str:
             {"Retry-After": "Sun, 01 Mar 20262026202620262026 12:00:05 GMT"},
             None,
         ),  # a year that no calendar has
+        ({"Retry-After": "Sun, 01 Mar 2026 13:00:05 +0100", "Date": http_date(NOW)}, 5.0),
         # Without a zone, and with -0000, which Python reads as none: UTC is meant.
         ({"Retry-After": "Sun, 01 Mar 2026 12:00:05 -0000", "Date": http_date(NOW)}, 5.0),
     ],
