@@ -130,7 +130,8 @@ class Intake:
         if self._schema_problem is not None:
             return
         plain = self._decoder.decode(record) if isinstance(record, msgspec.Raw) else None
-        if plain is not None:
+        rate = self.settings.source.rate
+        if plain is not None and (rate is None or not isinstance(plain.get(rate), str | bool)):
             self._take(plain, None)
             return
         whole = exactly(record)
@@ -251,6 +252,8 @@ class Intake:
                 yield _shortened(f"{field}: {record[field]!r} is not a text")
         if source.active is not None and not isinstance(record.get(source.active), bool):
             yield _shortened(f"{source.active}: {record.get(source.active)!r} is neither true nor false")
+        if source.rate is not None and not _is_number(record.get(source.rate)):
+            yield _shortened(f"{source.rate}: {record.get(source.rate)!r} is not a number")
         for field in self.settings.needed_fields:
             value = record.get(field)
             if isinstance(value, str):
@@ -274,6 +277,17 @@ class Intake:
     def _entity(self, entity: object) -> str | None:
         """Return one and the same text for all records of an entity."""
         return self._entities.setdefault(entity, entity) if isinstance(entity, str) else None
+
+
+def _is_number(value: object) -> bool:
+    """Tell whether a value is none, a number, or the text of one, as taps write numbers that must stay exact."""
+    if isinstance(value, str):
+        try:
+            Decimal(value)
+        except ArithmeticError:
+            return False
+        return True
+    return value is None or (isinstance(value, int | float | Decimal) and not isinstance(value, bool))
 
 
 def _is_unicode(text: str) -> bool:

@@ -193,6 +193,15 @@ def test_r21_a_rate_beyond_all_numbers_is_rejected(target: TargetCommand):
     assert (result.exit_code, result.rejects[0]["reason"]) == (3, "invalid_record")
 
 
+@pytest.mark.parametrize("rate", ["A1", True, "", "0.2x", []])
+def test_r21_what_is_no_rate_is_rejected_whatever_the_schema_allows(target: TargetCommand, rate):
+    bad = record("tax_rates", code="S", description="Standard", rate=rate)
+    lines = [schema("tax_rates", rate={}), bad, whole("tax_rates")]
+    result = run(target, *lines, items={"tax_rates": {"enabled": True}})
+    assert (result.exit_code, result.rejects[0]["reason"]) == (3, "invalid_record")
+    assert f"rate: {rate!r} is not a number" in result.rejects[0]["detail"]
+
+
 NOT_WHOLE: dict[str, tuple[list[bytes | dict[str, Any]], str]] = {
     "records of another version": ([OPEN, TRAVEL, MEALS | {"version": 2}, whole("accounts") | {"version": 2}], "mixes versions"),
     "a later schema that lacks a field": ([OPEN, TRAVEL, {"type": "SCHEMA", "stream": "accounts", "schema": {"properties": {"code": {}}}}, MEALS, END], "offers no field 'description'"),

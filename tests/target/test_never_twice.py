@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -55,6 +57,31 @@ def _fed(process: Any, records: list[dict[str, str]]) -> Any:
     process.stdin.close()
     process.stdin = None
     return process
+
+
+def test_a_creation_is_in_the_ledger_before_it_arrives(target: TargetCommand):
+    """However many are under way: else a kill would leave one that nobody knows of."""
+    known: list[tuple[str, str]] = []
+
+    def look(when: Moment, entry: Entry) -> None:
+        if when is Moment.ARRIVED and entry.method == "POST":
+            reference = json.loads(entry.raw_body)["reference"]
+            with closing(sqlite3.connect(f"file:{target.folder}/ledger.db?mode=ro", uri=True)) as ledger:
+                found = ledger.execute(
+                    "SELECT status FROM expensein_entries WHERE reference = ?", [json.dumps(reference)]
+                )
+                known.append((reference, *found.fetchone()))
+
+    target.box.observe(look)
+    codes = [f"{number}" for number in range(5000, 5200)]
+    target.run(
+        stream("accounts", *({"code": code, "description": code} for code in codes)),
+        items=CATEGORIES,
+        concurrency=16,
+        limits={"creates_count": -1, "creates_percent": -1},
+    )
+    target.box.observe(None)
+    assert sorted(known) == [(code, "sent") for code in codes]
 
 
 class TestALateList:

@@ -51,7 +51,7 @@ from target_expensein.engine import Engine
 from target_expensein.target import TargetExpenseIn
 
 def plan(self, tasks):
-    headers = self._client._transport._session.headers
+    headers = self._client._transport._headers
     logging.getLogger("some.library").warning("sending %s", headers)
     try:
         raise KeyError(headers)

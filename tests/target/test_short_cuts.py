@@ -16,7 +16,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from target_expensein import exactjson
 from target_expensein.api import listing
-from target_expensein.api.answers import read_json
 from target_expensein.api.errors import BadAnswer
 from target_expensein.api.listing import ListReader
 from target_expensein.api.profile import load_profile
@@ -126,12 +125,70 @@ def taken(settings: ItemSettings, schema: dict[str, Any], records: list[Any]) ->
 @settings(deadline=None)
 @given(streams())
 @example(("suppliers", {"properties": {}}, ["{}"]))
+@example(
+    ("accounts", {"properties": {"account_type": {"type": "string"}}}, ['{"code": "A", "account_type": 1}'])
+)
+@example(
+    (
+        "accounts",
+        {"properties": {"account_type": {"type": "string"}}},
+        ['{"code": "A", "account_type": null}'],
+    )
+)
+@example(
+    (
+        "accounts",
+        {"properties": {"account_type": {"type": "integer"}}},
+        ['{"code": "A", "account_type": 1.5}'],
+    )
+)
+@example(
+    (
+        "accounts",
+        {"properties": {"account_type": {"type": "boolean"}}},
+        ['{"code": "A", "account_type": "x"}'],
+    )
+)
+@example(("tax_rates", {"properties": {"rate": {"type": "number"}}}, ['{"code": "A", "rate": "0.20"}']))
+@example(("tax_rates", {"properties": {"rate": {"type": "string"}}}, ['{"code": "A", "rate": 0.20}']))
+@example(("tax_rates", {"properties": {"rate": {"type": "number"}}}, ['{"code": "A", "rate": [0.20]}']))
+@example(("tax_rates", {"properties": {"rate": {}}}, ['{"code": "A", "rate": "A1"}']))
+@example(("tax_rates", {"properties": {"rate": {}}}, ['{"code": "A", "rate": true}']))
 def test_a_record_is_taken_as_if_it_had_been_read_to_the_letter(stream):
     """R30: records, rejects, filtered ones and references are the same."""
     name, schema, records = stream
     short = taken(SETTINGS[name], schema, [msgspec.Raw(record.encode()) for record in records])
     long = taken(SETTINGS[name], schema, [exactjson.loads(record) for record in records])
     assert short == long
+
+
+@pytest.mark.parametrize(
+    ("type_", "value", "plain"),
+    [
+        ("string", '"x"', True),
+        ("string", "1", False),
+        ("string", "null", False),
+        ("number", "0.20", True),
+        ("number", "20", True),
+        ("number", '"0.20"', False),
+        ("number", "true", False),
+        ("integer", "20", True),
+        ("integer", "0.20", False),
+        ("boolean", "true", True),
+        ("boolean", "1", False),
+        ("null", "null", True),
+        ("null", '"null"', False),
+        (["string", "null"], "[]", False),
+        (["string", "null"], "{}", False),
+    ],
+)
+def test_a_field_of_a_type_that_the_schema_does_not_allow_makes_a_record_not_plain(type_, value, plain):
+    """R30: whoever can say what is wrong with it looks at it."""
+    decoder = RecordDecoder(
+        {"code": {"type": "string"}, "rate": {"type": type_}}, {"code": str}, ["code"], "entity"
+    )
+    record = msgspec.Raw(f'{{"code": "A", "rate": {value}}}'.encode())
+    assert (decoder.decode(record) is not None) is plain
 
 
 def test_a_plain_record_does_take_the_short_cut():
@@ -149,7 +206,7 @@ IDS = st.sampled_from(["a", "b", "c", 1, 2, 3]) | st.sampled_from(
 BODIES = {
     "suppliers": ["id", "name", "reference", "isActive", "address"],
     "tax_rates": ["id", "name", "reference", "rate", "address"],
-    "categories": ["id", "name", "reference", "address"],
+    "categories": ["id", "name", "reference", "appliesTo", "address"],
 }
 
 
@@ -162,6 +219,7 @@ def answers(draw: st.DrawFn) -> tuple[str, bool, str | None, bytes]:
     for _ in range(draw(st.integers(0, 8))):
         row = {"id": draw(IDS), "name": draw(TEXTS), "reference": draw(TEXTS | st.none())}
         row |= {"isActive": draw(st.booleans())} if item == "suppliers" else {}
+        row |= {"appliesTo": draw(st.sampled_from([None, [], ["Expense"]]))} if item == "categories" else {}
         row |= (
             {"rate": draw(st.sampled_from([0, Decimal("13.50"), None, "20", 10**30]))}
             if item == "tax_rates"
@@ -181,7 +239,9 @@ def answers(draw: st.DrawFn) -> tuple[str, bool, str | None, bytes]:
         draw(st.sampled_from(["", "\ufeff", " \n"])).encode() + array.encode("utf-8", "surrogatepass")
     )
     if draw(st.booleans()):  # a member twice, perhaps at an end of the frame
-        twice = draw(st.sampled_from([b'"data":', b'"name":', b'"n\\u0061me":', b'"items":']))
+        twice = draw(
+            st.sampled_from([b'"data":', b'"name":', b'"n\\u0061me":', b'"items":', b'"address":', b'"c":'])
+        )
         body = body.replace(twice.replace(b"\\u0061", b"a"), twice + b" [], " + twice, 1)
     for _ in range(draw(st.integers(0, 1))):
         place = draw(st.integers(0, len(body) - 1))
@@ -195,7 +255,8 @@ def read(item: str, absent_is_null: bool, envelope: str | None, body: bytes, *, 
     """What becomes of an answer: the records, or what is said of it."""
     profile = load_profile({"list": {"absent_is_null": absent_is_null, "envelope": envelope}}).items[item]
     try:
-        payload = ListReader(profile).read(bytearray(body)) if short else read_json(body)
+        reader = ListReader(profile)
+        payload = reader.read(bytearray(body)) if short else reader._to_the_letter(body)
     except (ValueError, ArithmeticError, RecursionError):
         return "not JSON"
     for step in profile.listing.envelope:
@@ -215,11 +276,44 @@ def read(item: str, absent_is_null: bool, envelope: str | None, body: bytes, *, 
 
 @settings(deadline=None)
 @given(answers(), st.sampled_from([1, 60, 200]))
-@example(("categories", False, None, b'[{"id": 1, "name": "a", "reference": null},]'), 1)
+@example(("departments", False, None, b'[{"id": 1, "name": "a", "reference": null},]'), 1)
+@example(
+    ("departments", False, "data", b'{"data": [{"id": 1, "name": "", "reference": ""}], "data": []}'), 60
+)
+@example(("departments", False, None, b'[{"id": true, "name": "a", "reference": null}]'), 60)
+@example(("departments", False, None, b'[{"id": " ", "name": "a", "reference": " "}]'), 60)
+@example(("departments", False, None, b'[{"id": 1, "name": "a", "n\\u0061me": "b", "reference": "x"}]'), 60)
+@example(("departments", False, None, b'[{"id": 1, "name": "a", "reference": "x", "c": "\xff"}]'), 60)
+@example(("tax_rates", False, None, b'[{"id": 1, "name": "a", "reference": "x", "rate": "20"}]'), 60)
+@example(("tax_rates", False, None, b'[{"id": 1, "name": "a", "reference": "x", "rate": 13.50}]'), 60)
 def test_a_list_is_read_as_if_it_had_been_read_to_the_letter(answer, piece):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(listing, "PIECE", piece)
         assert read(*answer, short=True) == read(*answer, short=False)
+
+
+@pytest.mark.parametrize("absent_is_null", [False, True])
+@pytest.mark.parametrize("odd_neighbour", ["", ', {"id": 2.0, "name": "b", "reference": "y"}'])
+@pytest.mark.parametrize(
+    ("members", "taken"),
+    [
+        ('"other": 1, "other": 2', True),
+        ('"other": {"x": 1, "x": 2}', True),
+        ('"name": "b"', False),
+        ('"n\\u0061me": "b"', False),
+        ('"id": 1', False),
+    ],
+)
+def test_of_a_list_only_what_is_used_must_be_there_once(members, taken, odd_neighbour, absent_is_null):
+    """And it makes no difference whether the record takes the short cut."""
+    body = f'[{{"id": 1, "name": "a", "reference": "x", {members}}}{odd_neighbour}]'
+    result = read("departments", absent_is_null, None, body.encode(), short=True)
+    if not taken:
+        assert result == "not JSON"
+    elif odd_neighbour:
+        assert "without a usable ID" in result
+    else:
+        assert result == [LiveRecord(1, "x", "a")]
 
 
 def test_a_long_list_is_read_in_pieces(monkeypatch):

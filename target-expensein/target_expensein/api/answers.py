@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -105,19 +105,31 @@ def dump(members: Mapping[str, Any]) -> bytes:
     return simplejson.dumps(members, use_decimal=True, allow_nan=False).encode("ascii")
 
 
-def read_json(body: bytes | bytearray) -> Any:  # noqa: ANN401 - any JSON
+def read_json(body: bytes | bytearray, once: Collection[str] | None = None) -> Any:  # noqa: ANN401 - any JSON
     """Read JSON, numbers with a fraction as exact decimals.
 
     Args:
         body: The JSON.
+        once: Names of the members that no object may have twice, because they are used; None for all: what has any member
+            twice could not go back to the server as it came (R9).
 
     Raises:
-        ValueError: It is not JSON.
+        ValueError: It is not JSON, or an object has such a member twice.
         ArithmeticError: It has a number that is beyond all reach.
         RecursionError: It is nested too deeply.
     """
+
+    def members_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        members = dict(pairs)
+        if len(members) != len(pairs):
+            names = [name for name, _ in pairs if once is None or name in once]
+            if len(set(names)) != len(names):
+                message = "a member twice"
+                raise ValueError(message)
+        return members
+
     return simplejson.loads(
-        body.decode("utf-8-sig"), use_decimal=True, allow_nan=False, object_pairs_hook=_members_once
+        body.decode("utf-8-sig"), use_decimal=True, allow_nan=False, object_pairs_hook=members_of
     )
 
 
@@ -159,15 +171,6 @@ def parse(target: Target, answer: Answer, loads: Callable[[bytearray], Any] = re
         return loads(answer.body)
     except (ValueError, ArithmeticError, RecursionError) as error:
         raise _unreadable(target, answer, f"answered {answer.status} with {found}.") from error
-
-
-def _members_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make an object of its members; one that has a member twice could not go back as it came (R9)."""
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        message = "a member twice"
-        raise ValueError(message)
-    return members
 
 
 def check_status(target: Target, answer: Answer, words_of: ErrorWords, redact: Callable[[str], str]) -> None:

@@ -4,6 +4,9 @@ A list of a hundred thousand records is some thirty megabytes of JSON. Here it i
 piece is decoded straight into :class:`~target_expensein.model.LiveRecord`, and its bytes are given back at once. What is
 not plainly a record as the API profile describes it is left as the JSON that it is, for
 :func:`target_expensein.api.wire.checked` to say what is wrong with it.
+
+Of a list only what is compared is used, and that must not be there twice; a member that is not used may be. (A single
+record is used whole, for it goes back as it came.)
 """
 
 from __future__ import annotations
@@ -57,8 +60,10 @@ class ListReader:
         members: list[Any] = [("id", str | int), *((field, _TYPES[field]) for field in wire_names)]
         names = (profile.id_field, *wire_names.values())
         self._names = tuple(f'"{name}"'.encode() for name in names)
-        frame = (*self._envelope, profile.listing.paging.link.member or "")
+        link = profile.listing.paging.link.member
+        frame = self._envelope if link is None else (*self._envelope, link)
         self._frame = tuple(f'"{name}"'.encode() for name in frame)
+        self._used = frozenset({*names, *frame})
         self.length = 0
         self._rows: msgspec.json.Decoder[list[Any]] | None = None
         countable = len(set(names)) == len(names) and all(map(exactjson.is_spelt_plainly, (*names, *frame)))
@@ -82,7 +87,7 @@ class ListReader:
         """
         self.length = len(body)
         if self._rows is None:
-            return read_json(body)
+            return self._to_the_letter(body)
         return self._within(body, self._envelope)
 
     def _within(self, body: bytearray, envelope: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON
@@ -90,15 +95,15 @@ class ListReader:
         if not envelope:
             return self._array(body)
         if not exactjson.names_at_most(1, body, self._frame):
-            return read_json(body)
+            return self._to_the_letter(body)
         try:
             members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            return read_json(body)
+            return self._to_the_letter(body)
         return {
             name: self._within(bytearray(value), envelope[1:])
             if name == envelope[0]
-            else read_json(bytes(value))
+            else self._to_the_letter(bytes(value))
             for name, value in members.items()
         }
 
@@ -110,7 +115,7 @@ class ListReader:
         """
         start = _START.match(body)
         if start is None:
-            return read_json(body)
+            return self._to_the_letter(body)
         rows: list[Any] = []
         pending, skip, enough = bytearray(), start.end(), PIECE
         for block in _blocks(body):
@@ -132,18 +137,22 @@ class ListReader:
                 enough = PIECE
         last = self._decode(b"[" + pending)
         if last is None:
-            last = read_json(b"[" + pending)
+            last = self._to_the_letter(b"[" + pending)
         if rows and not last:
             raise ValueError("a comma after the last record")
         rows += last
         return rows
+
+    def _to_the_letter(self, text: bytes | bytearray) -> Any:  # noqa: ANN401 - any JSON
+        """Read any JSON, as :meth:`read` does what is not plain."""
+        return read_json(text, self._used)
 
     def _piece(self, text: bytes) -> list[Any] | None:
         """Read an array of any JSON; None when it is not one."""
         rows = self._decode(text)
         if rows is None:
             try:
-                rows = read_json(text)
+                rows = self._to_the_letter(text)
             except (ValueError, ArithmeticError, RecursionError):
                 return None
         return rows

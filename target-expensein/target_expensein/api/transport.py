@@ -6,13 +6,14 @@ import ipaddress
 import re
 import ssl
 from dataclasses import dataclass
-from http.cookiejar import DefaultCookiePolicy
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import requests
-from requests.utils import get_environ_proxies
+from requests import PreparedRequest
+from requests.utils import default_headers, get_environ_proxies
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -150,8 +151,9 @@ def api_base(api_url: str) -> str:
 class Transport:
     """Sends single requests to one origin; safe for several threads.
 
-    Nothing of the environment interferes but the proxies: no ``.netrc``, no ``REQUESTS_CA_BUNDLE``, no cookies. Redirects are
-    never followed, and nothing is repeated here: not by urllib3 either.
+    It uses an adapter of requests without a ``Session``, which would work out for every request what is the same for all.
+    So nothing of the environment interferes but the proxies (no ``.netrc``, no ``REQUESTS_CA_BUNDLE``), no cookie is kept
+    and no redirect followed. Nothing is repeated here: not by urllib3 either.
     """
 
     def __init__(
@@ -194,28 +196,22 @@ class Transport:
         self._pause = pause
         self._timeout = timeout
         self._longest = longest
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = _usable_bundle(ca_bundle) or True
+        self._verify = _usable_bundle(ca_bundle) or True
         # To this machine there is no proxy: plain http through one would show the key to the network.
-        if self._origin and not self._origin.is_loopback:
-            self._session.proxies.update(get_environ_proxies(self.base))
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
-        for scheme in ("https://", "http://"):
-            self._session.mount(scheme, adapter)
+        direct = self._origin is None or self._origin.is_loopback
+        self._proxies = {} if direct else get_environ_proxies(self.base)
+        self._adapter = DeadlineAdapter(pool_connections=1, pool_maxsize=connections, max_retries=0)
         authorization = profile.authorization
-        self._session.headers.update(
-            {
-                authorization.header: authorization.value(api_key),
-                "Accept": "application/json",
-                "User-Agent": user_agent,
-            }
-        )
+        self._headers = {
+            **default_headers(),
+            authorization.header: authorization.value(api_key),
+            "Accept": "application/json",
+            "User-Agent": user_agent,
+        }
 
     def close(self) -> None:
         """Close all connections."""
-        self._session.close()
+        self._adapter.close()
 
     def send(
         self,
@@ -247,18 +243,12 @@ class Transport:
             )
         self._pause.wait()
         try:
-            response = self._session.request(
-                target.method,
-                target.url,
-                params=query or None,
-                data=None if members is None else dump(members),
-                headers={
-                    **(headers or {}),
-                    **({} if members is None else {"Content-Type": "application/json"}),
-                },
+            response = self._adapter.send(
+                self._prepared(target, query or {}, members, headers or {}),
                 timeout=(min(self._timeout, _LONGEST_CONNECT), self._timeout),
-                allow_redirects=False,
                 stream=True,
+                verify=self._verify,
+                proxies=self._proxies,
             )
         except (requests.RequestException, HTTPError) as error:
             raise self._failed(target, error) from error
@@ -273,6 +263,28 @@ class Transport:
         check_status(target, answer, self._profile.errors, self._redaction)
         self._check_body(target, answer)
         return answer
+
+    def _prepared(
+        self,
+        target: Target,
+        query: Mapping[str, str],
+        members: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+    ) -> PreparedRequest:
+        """Return the request as it is sent.
+
+        Raises:
+            RequestException: It has something that no request may have.
+        """
+        request = PreparedRequest()
+        request.method = target.method
+        request.url = _address(target.url, tuple(query.items()))
+        body = {}
+        if members is not None:
+            request.body = dump(members)
+            body = {"Content-Type": "application/json", "Content-Length": str(len(request.body))}
+        request.prepare_headers({**self._headers, **headers, **body})
+        return request
 
     def _check_body(self, target: Target, answer: Answer) -> None:
         """Refuse a good answer that is too long, or that repeats the key: it would get into reports and the ledger.
@@ -320,6 +332,18 @@ def too_long(target: Target, longest: int) -> ApiError:
         f"{target.place}: the answer is longer than {longest // MEGABYTE} MB, so it was not read to its end. If there really "
         "is that much, raise max_answer_megabytes.",
     )
+
+
+@lru_cache(maxsize=64)
+def _address(url: str, query: tuple[tuple[str, str], ...]) -> str:
+    """Return an address as it is sent. Most requests of a run are to a few.
+
+    Raises:
+        RequestException: It is none.
+    """
+    request = PreparedRequest()
+    request.prepare_url(url, dict(query))
+    return request.url or url
 
 
 def _body(response: Response, most: int) -> bytearray:

@@ -66,6 +66,7 @@ class RunLog:
         self._position = 0
         self._intended: dict[tuple[str, str | None, RecordId | None], int] = {}
         self._quick: Connection | None = None
+        self._waiting: list[Mapping[str, Any]] = []
 
     def intend(self, rows: Sequence[Row]) -> None:
         """Note writes before the first of them is sent; when this returns, they outlive even a power cut.
@@ -98,27 +99,43 @@ class RunLog:
         Raises:
             LedgerError: If the write was not intended, or the outcome could not be noted.
         """
+        position = self._intended.get(_key(row))
+        if position is None:
+            problem = (
+                f"ledger {self._database.location}: a write was not noted before it was sent ({row.item})."
+            )
+            raise LedgerError(problem)
+        note = {
+            "of_account": self._account,
+            "of_run": self._number,
+            "at_position": position,
+            "new_status": status.value,
+            "new_settled_reason": reason,
+            "new_settled_detail": encode(detail),
+            "new_answer": None if answer is None else encode(answer),
+            "new_settled_at": time_text(self._now()),
+        }
+        self._waiting.append(note)
         with self._mutex:
-            position = self._intended.get(_key(row))
-            if position is None:
-                problem = f"ledger {self._database.location}: a write was not noted before it was sent ({row.item})."
-                raise LedgerError(problem)
+            self._write_waiting(note)
+
+    def _write_waiting(self, own: Mapping[str, Any]) -> None:
+        """Write a note and all that came while others wrote theirs, in one transaction.
+
+        Whoever comes first writes for those who wait behind him; they find their own notes written. The order in which
+        the notes came is kept.
+        """
+        batch = self._waiting[:]
+        if not any(note is own for note in batch):
+            return
+        try:
             with self._quickly() as connection:
-                settled = connection.execute(
-                    SETTLE,
-                    {
-                        "of_account": self._account,
-                        "of_run": self._number,
-                        "at_position": position,
-                        "new_status": status.value,
-                        "new_settled_reason": reason,
-                        "new_settled_detail": encode(detail),
-                        "new_answer": None if answer is None else encode(answer),
-                        "new_settled_at": time_text(self._now()),
-                    },
-                )
-                if not settled.rowcount:
+                if connection.execute(SETTLE, batch).rowcount != len(batch):
                     raise self._closed()
+        except LedgerError:
+            self._waiting.remove(own)  # the others try for themselves, and learn what is wrong
+            raise
+        del self._waiting[: len(batch)]
 
     def settle_found(self, entry: Entry, status: Status, detail: str) -> None:
         """Note what became of a write of an earlier run, which could not note it itself.

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from sqlalchemy import Engine, event
 from target_expensein.apply import Status
 from target_expensein.ledger import Ledger, LedgerError
 from target_expensein.model import Kind, Row
+
+from ...conftest import eventually
 
 NOBODY = 65534
 
@@ -132,6 +135,41 @@ def test_a_full_disk_is_said_when_a_write_is_settled(tmp_path, full_disk):
             with pytest.raises(LedgerError, match=r"disk is full. There is no space left. Free"):
                 log.settle(row, Status.DONE, "differs", "", "answer" * 100_000)
         assert [entry.row for entry in ledger.unsettled()] == [row]
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_outcomes_that_wait_for_each_other_are_written_together(tmp_path, closed):
+    """Each of eight threads comes back when its own can be read by others; if they cannot be written, each is told."""
+    path, writes, transactions = str(tmp_path / "ledger.db"), rows(8), []
+    with (
+        Ledger.open(path, "acme") as ledger,
+        at_work(ledger) as log,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+    ):
+
+        def settle(row):
+            log.settle(row, Status.SENT, "differs", "", None)
+            return next(entry.status for entry in ledger.entries("first") if entry.row == row)
+
+        def all_are_waiting():
+            assert len(log._waiting) == len(writes)
+
+        log.intend(writes)
+        event.listen(ledger._database.engine, "begin", transactions.append)
+        with ThreadPoolExecutor(8) as pool:
+            other.execute("BEGIN IMMEDIATE")
+            settled = [pool.submit(settle, row) for row in writes]
+            eventually(all_are_waiting, AssertionError)
+            if closed:
+                other.execute("UPDATE expensein_runs SET hash = 'closed by another'")
+            other.execute("COMMIT")
+        if closed:
+            assert all("closed already" in str(one.exception()) for one in settled)
+            assert not log._waiting
+            return
+        assert [one.result() for one in settled] == [Status.SENT] * len(writes)
+    writing = [one for one in transactions if one.get_execution_options().get("ledger_writes")]
+    assert len(writing) <= 2  # one that found the file taken, and one for all who came meanwhile
 
 
 def test_a_read_only_file_can_be_read_and_says_that_it_cannot_be_written(shared_folder):
