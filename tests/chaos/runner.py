@@ -225,6 +225,7 @@ class _Play:
             self._box.clear_faults()
             self._box.configure(accountsiq={"token_lifetime": 1200})
             self._mend(step.disk)
+        self._sides.were_sent(self._box.requests("expensein"))
         self.played.counts["disturbed runs"] += 1
         self.played.counts.update(watch.counts)
         self.played.counts.update(
