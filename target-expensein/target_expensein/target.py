@@ -80,6 +80,7 @@ class TargetExpenseIn(Target):
         Raises:
             ConfigValidationError: If a setting is wrong; its ``errors`` say which, what is wrong and what to do.
         """
+        self._stop = threading.Event()  # first: the SDK calls the handler of signals from its own constructor on
         super().__init__(
             config=config,
             parse_env_config=parse_env_config,
@@ -94,7 +95,6 @@ class TargetExpenseIn(Target):
         }
         self._streams: dict[str, Sequence[Intake]] = {}
         self._states: list[tuple[str, frozenset[str]]] = []
-        self._stop = threading.Event()
         try:
             self._directory = report.RunDirectory(self.settings.output_dir)
         except OSError as error:

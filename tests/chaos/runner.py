@@ -43,6 +43,10 @@ NO_LIMITS = {
 }
 """The gate is not what is tried here."""
 
+DISTURBED_TIMEOUT, TIMEOUT = 1, 30
+"""Seconds that a request may take: in a disturbed run few, so that there are time-outs; else many, for a busy machine is
+no fault."""
+
 QUIET_RUNS = 12
 """After how many undisturbed runs it must be quiet."""
 
@@ -150,33 +154,31 @@ class _Play:
             "output_dir": str(self._output),
             "concurrency": case.concurrency,
             "settle_seconds": case.settle_seconds,
-            "request_timeout": 1,
             "api_profile": {
                 "list": {"paging": paging, "envelope": case.expensein.get("envelope")},
                 "create": {"shows_within": case.shows_within},
             },
         }
         self._write_config()
-        tap = {
-            "api_url": box.accountsiq_url,
-            "client_id": box.client_id,
-            "client_secret": box.client_secret,
-            "entities": [ENTITY],
-            "request_timeout": 1,
-        }
-        (self._folder / "tap.json").write_text(json.dumps(tap))
         if case.meltano:
             self._meltano = Meltano(self._folder, self._meltano_environment())
             shutil.copy(ROOT / "meltano.yml", self._folder)
             (self._folder / ".venv").symlink_to(ROOT / ".venv")
 
-    def _write_config(self, **changes: str) -> None:
-        (self._folder / "target.json").write_text(json.dumps(self._config | changes))
+    def _write_config(self, timeout: int = TIMEOUT, **changes: str) -> None:
+        tap = {
+            "api_url": self._box.accountsiq_url,
+            "client_id": self._box.client_id,
+            "client_secret": self._box.client_secret,
+            "entities": [ENTITY],
+        }
+        for program, config in {"tap": tap, "target": self._config | changes}.items():
+            (self._folder / f"{program}.json").write_text(json.dumps(config | {"request_timeout": timeout}))
 
     def _meltano_environment(self) -> dict[str, str]:
         settings: dict[str, Any] = {
             name.upper(): value for name, value in self._config.items() if name != "items"
-        }
+        } | {"REQUEST_TIMEOUT": DISTURBED_TIMEOUT}
         for item, values in self._config["items"].items():
             settings |= {f"ITEMS_{item}_{name}".upper(): value for name, value in values.items()}
         ours = ("MELTANO_", "TAP_ACCOUNTSIQ_", "TARGET_EXPENSEIN_")
@@ -223,10 +225,11 @@ class _Play:
             self._box.clear_faults()
             self._box.configure(accountsiq={"token_lifetime": 1200})
             self._mend(step.disk)
+        self._sides.were_sent(self._box.requests("expensein"))
         self.played.counts["disturbed runs"] += 1
         self.played.counts.update(watch.counts)
-        self.played.counts["faults played"] += sum(
-            request["fault"] is not None for request in self._box.requests()
+        self.played.counts.update(
+            f"fault {request['fault']}" for request in self._box.requests() if request["fault"]
         )
         self._forget_requests()
         if step.disk:
@@ -248,17 +251,18 @@ class _Play:
             self._is_recorded = True
 
     def _spoil_before(self, disk: str | None) -> int | None:
-        """Make something unwritable; return the largest size of a file, if that is the trouble."""
+        """Give programs little time and make something unwritable; return the largest size of a file, if that it is."""
         ledger = Path(self._config["ledger"])
         nowhere = self._nowhere()
+        self._write_config(DISTURBED_TIMEOUT)
         match disk:
             case "ledger":
                 sizes = [path.stat().st_size for path in self._folder.glob(f"{ledger.name}*")]
                 return max([*sizes, 4096]) + self._rng.choice([0, 100, 5000, 20_000])
             case "output_read_only":
-                self._write_config(output_dir=str(nowhere))
+                self._write_config(DISTURBED_TIMEOUT, output_dir=str(nowhere))
             case "ledger_read_only":
-                self._write_config(ledger=str(nowhere / "ledger.db"))
+                self._write_config(DISTURBED_TIMEOUT, ledger=str(nowhere / "ledger.db"))
         return None
 
     def _nowhere(self) -> Path:

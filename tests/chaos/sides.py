@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -62,6 +62,22 @@ class Sides:
         self._box = box
         self._model = model
         self.source: dict[str, list[Row]] = {item: [] for item in COLLECTION}
+        self._sent: set[tuple[str, str]] = set()
+
+    def were_sent(self, requests: Iterable[Mapping[str, Any]]) -> None:
+        """Remember the creations of the last run: the server may still be at work on one.
+
+        An admin who made the same record now would have no chance to see it, nor the sync the admin's: two writers at
+        once, which is no fault of either.
+
+        Args:
+            requests: All that the run sent to ExpenseIn.
+        """
+        self._sent = {
+            (request["operation"].removeprefix("POST "), request["body"]["reference"])
+            for request in requests
+            if request["method"] == "POST" and isinstance(request["body"], dict)
+        }
 
     def new_row(self, item: str, rng: random.Random, code: str) -> Row:
         """Draw a row that AccountsIQ might have."""
@@ -148,6 +164,7 @@ class Sides:
             kind = "unowned"
         if kind == "add" or (not records and not existing_only):
             taken = {record["reference"] for record in records}
+            taken |= {reference for one, reference in self._sent if one == collection}
             reference = rng.choice([None, "", f"{rng.randint(1, 60):03}", rng.choice(ODD_CODES)])
             if reference in taken and reference:
                 return

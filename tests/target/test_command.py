@@ -9,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 from target_expensein.ledger import Ledger
+from target_expensein.target import TargetExpenseIn
 
 from .conftest import TargetCommand, record, schema, state, stream, whole
 
@@ -343,6 +344,20 @@ class TestEnd:
         assert "Stopped by SIGTERM" in log
         assert "Traceback" not in log
         assert target.box.counters()["expensein"] == {}
+
+    def test_sigterm_while_the_target_gets_ready_ends_it_with_the_same_code(
+        self, target: TargetCommand, monkeypatch
+    ):
+        """The SDK's constructor installs the handler and goes on."""
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        monkeypatch.setattr(TargetExpenseIn, "setup_mapper", lambda _: signal.raise_signal(signal.SIGTERM))
+        try:
+            with pytest.raises(SystemExit) as end:
+                TargetExpenseIn(config=json.loads(target.configure(items=CATEGORIES).read_text()))
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+        assert end.value.code == 143
 
     def test_the_files_of_a_run_are_for_their_owner_only(self, target: TargetCommand):
         output = target.run(stream("accounts", TRAVEL), items=CATEGORIES).output
