@@ -10,7 +10,8 @@ from typing import TypeVar
 
 from tap_accountsiq import errors
 from tap_accountsiq.auth import SignIn, Tokens
-from tap_accountsiq.parser import Record, RowReader
+from tap_accountsiq.parser import RowReader
+from tap_accountsiq.records import Record
 from tap_accountsiq.soap import ERROR_BODY_LIMIT, Credentials, Reply, Wire
 from tap_accountsiq.streams import Arguments, Read, StreamDeclaration
 

@@ -51,7 +51,7 @@ class Document:
         row: Local name of the elements at the end of the path, when there may be many of them.
 
     Attributes:
-        row: How many elements at the end of the path have been yielded.
+        row: How many elements at the end of the path have been yielded; those of a part count when all of it is done.
     """
 
     def __init__(
@@ -69,7 +69,8 @@ class Document:
     def walk(self) -> Iterator[tuple[int, etree._Element]]:
         """Yield everything that stands beside or at the end of the path, in the order of the document.
 
-        An element is yielded when it is complete, with all it holds, and is gone after the next step.
+        An element is yielded when it is complete, with all it holds, and is gone after the next step. Where there are many
+        rows, they come as parts of the list: each an element like the one at the end of the path, with some of its entries.
 
         Yields:
             Depth of the element's parent in the path (0: the envelope), and the element.
@@ -161,9 +162,8 @@ class Document:
             except etree.XMLSyntaxError:
                 return rest
             self._skipped = True
-            for child in part:
-                self.row += 1
-                yield len(self._path) - 1, child
+            yield len(self._path) - 2, part
+            self.row += len(part)
             rest = rest[cut:]
 
     # --- one piece at a time ----------------------------------------------------------------------------------------

@@ -6,41 +6,26 @@ Elements are matched by namespace, never by prefix. Memory stays flat: what has 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeAlias
 
 from lxml import etree
 
 from tap_accountsiq import errors, message
 from tap_accountsiq.document import BODY, Document
-from tap_accountsiq.fields import TEXT, Field
-from tap_accountsiq.soap import NAMESPACE, XSI_NAMESPACE, Reply
-from tap_accountsiq.streams import ENTITY, StreamDeclaration
-
-Columns: TypeAlias = "dict[str, Field | Columns]"
-"""Element name (namespace included) → the field that it fills, or what is nested in it."""
-
-Record = dict[str, Any]
+from tap_accountsiq.records import Record, RecordBuilder, misplaced, name_of
+from tap_accountsiq.soap import Reply
+from tap_accountsiq.streams import StreamDeclaration
 
 IN_RESULT, IN_LIST = 3, 4
 """Depths below the envelope: of what stands in ``{Operation}Result``, and in the list ``Result`` within it."""
 
-FEW = 20
-"""Up to so many columns it is quicker to ask libxml2 for the wanted children than to look at each."""
 
-
-def _name(local: str) -> str:
-    return f"{{{NAMESPACE}}}{local}"
-
-
-_STATUS, _ERROR_CODE, _ERROR_MESSAGE = _name("Status"), _name("ErrorCode"), _name("ErrorMessage")
-_RESULT = _name("Result")
-_NIL = f"{{{XSI_NAMESPACE}}}nil"
-_TRUE = frozenset({"true", "1"})
+_STATUS, _ERROR_CODE, _ERROR_MESSAGE = name_of("Status"), name_of("ErrorCode"), name_of("ErrorMessage")
+_RESULT = name_of("Result")
 
 
 def _path(operation: str) -> tuple[str, ...]:
     """Return the way through an operation's answer to its status and its result."""
-    return (BODY, _name(f"{operation}Response"), _name(f"{operation}Result"))
+    return (BODY, name_of(f"{operation}Response"), name_of(f"{operation}Result"))
 
 
 def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str, str]:
@@ -57,8 +42,8 @@ def read_values(reply: Reply, operation: str, names: Iterable[str]) -> dict[str,
     Raises:
         AccountsIQError: There is no such answer in the reply. An in-band failure does not raise.
     """
-    wanted = {_name(name): (IN_LIST, name) for name in names} | {
-        _name(name): (IN_RESULT, name) for name in ("Status", "ErrorCode", "ErrorMessage")
+    wanted = {name_of(name): (IN_LIST, name) for name in names} | {
+        name_of(name): (IN_RESULT, name) for name in ("Status", "ErrorCode", "ErrorMessage")
     }
     values: dict[str, str] = {}
     with reply.body:
@@ -94,7 +79,7 @@ class RowReader:
         """See the class."""
         self._operation = operation
         self._body = reply.body
-        self._row = _name(row)
+        self._row = name_of(row)
         try:
             message.check(reply)
             # Nearly always the entries of the list ``Result``; what is no list is one entry, ``Result`` itself.
@@ -129,8 +114,12 @@ class RowReader:
             raise _unexpected(self._operation)
         raise errors.from_code(said.get(_ERROR_CODE), said.get(_ERROR_MESSAGE), said[_STATUS])
 
-    def _rows(self) -> Iterator[etree._Element]:
+    def _rows(self) -> Iterator[tuple[int, etree._Element]]:
         """Yield the entries of the list, and refuse an answer that is more than one list.
+
+        Yields:
+            The number of the entry in the list, and the entry: either a row or, with the number of the row before it, a part
+            of the list, of which only the entries that are rows matter.
 
         Raises:
             AccountsIQError: Something stands where it makes the list doubtful: a Fault, a second status, a row elsewhere.
@@ -140,16 +129,16 @@ class RowReader:
             if element.tag == self._row and depth == self._level:
                 objects += depth == IN_RESULT
                 if objects > 1:
-                    raise _misplaced(element)
-                for nested in element.iterchildren(self._row):
-                    raise _misplaced(nested)
-                yield element
+                    raise misplaced(element)
+                yield self._document.row, element
             elif depth == IN_LIST:
                 continue  # the service may know entries that this tap does not
+            elif depth == IN_RESULT and element.tag == _RESULT:
+                yield self._document.row, element
             elif element.tag == message.FAULT:
                 raise message.fault(element)
             elif element.tag == self._row or (depth == IN_RESULT and element.tag == _STATUS):
-                raise _misplaced(element)
+                raise misplaced(element)
 
     def records(self, declaration: StreamDeclaration, names: Iterable[str], entity: str) -> Iterator[Record]:
         """Read the rows, one after the other.
@@ -168,86 +157,9 @@ class RowReader:
         Raises:
             AccountsIQError: The answer ends early, is not well-formed, or a value does not fit its type.
         """
-        wanted = set(names)
-        fields = [each for each in declaration.fields if each.name in wanted]
-        blank: Record = {ENTITY: entity} | {
-            each.name: "" if each.name in declaration.key else None for each in fields
-        }
-        columns, inner = _columns(fields, declaration.repeat)
-        inner_path = "/".join(_name(step) for step in (declaration.repeat or "").split("/"))
-        for element in self._rows():
-            if element.get(_NIL) in _TRUE:
-                continue
-            try:
-                record = blank.copy()
-                if declaration.number is not None and declaration.number.name in wanted:
-                    record[declaration.number.name] = self._document.row
-                _fill(record, element, columns)
-                if declaration.repeat is None:
-                    yield record
-                    continue
-                for part in element.iterfind(inner_path):
-                    if part.get(_NIL) not in _TRUE:
-                        repeated = record.copy()
-                        _fill(repeated, part, inner)
-                        yield repeated
-            except ValueError as error:
-                raise errors.UnreadableValue(
-                    f"Row {self._document.row} of the answer holds a value that does not fit its type: {error}.",
-                    "Correct the record in AccountsIQ, or deselect the field.",
-                ) from error
-
-
-def _columns(fields: Iterable[Field], repeat: str | None) -> tuple[Columns, Columns]:
-    """Arrange fields by element: those of the row, and those of the repeated element within it."""
-    row: Columns = {}
-    inner: Columns = {}
-    for each in fields:
-        repeated = repeat is not None and each.vendor.startswith(f"{repeat}/")
-        level = inner if repeated else row
-        *path, last = (each.vendor.removeprefix(f"{repeat}/") if repeated else each.vendor).split("/")
-        for step in path:
-            nested = level.setdefault(_name(step), {})
-            assert isinstance(nested, dict), f"{each.vendor} is declared both as a value and as nested"  # noqa: S101  # nosec B101
-            level = nested
-        level[_name(last)] = each
-    return row, inner
-
-
-def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
-    """Put the values of an element's children into a record.
-
-    Raises:
-        ValueError: A text does not fit its type; the message names the element.
-    """
-    for child in element.iterchildren(*columns) if len(columns) <= FEW else element:
-        column = columns.get(child.tag)
-        if column is None:
-            continue
-        if isinstance(column, dict):
-            _fill(record, child, column)
-            continue
-        text = child.text
-        if text is None:
-            if child.get(_NIL) in _TRUE:
-                continue
-            text = ""
-        if len(child):
-            msg = f"{column.vendor} holds elements instead of a text"
-            raise ValueError(msg)
-        try:
-            record[column.name] = text if column.type is TEXT else column.type.convert(text)
-        except ValueError as error:
-            msg = f"{column.vendor} is {text[:100]!r}, {error}"
-            raise ValueError(msg) from error
-
-
-def _misplaced(element: etree._Element) -> errors.UnexpectedAnswer:
-    return errors.UnexpectedAnswer(
-        f"The answer holds {etree.QName(element).localname} where the contract has none, "
-        "so the list may not be what it seems.",
-        message.REPORT,
-    )
+        build = RecordBuilder(declaration, names, entity, self._row)
+        for number, element in self._rows():
+            yield from (build.of_row if element.tag == self._row else build.of_part)(element, number)
 
 
 def _unexpected(operation: str) -> errors.UnexpectedAnswer:

@@ -77,7 +77,7 @@ SETTINGS: dict[str, Any] = th.PropertiesList(
         th.IntegerType,
         default=3600,
         title="Answer time-out",
-        description="Seconds for the whole body of one answer, however steadily it trickles.",
+        description="Seconds for one whole answer, however steadily it trickles.",
     ),
     th.Property(
         "max_answer_megabytes",

@@ -19,6 +19,7 @@ import urllib3.exceptions
 from lxml import etree
 
 from tap_accountsiq import errors
+from tap_accountsiq.deadline import DeadlineAdapter, OutOfTimeError
 from tap_accountsiq.spool import Limits, spool
 
 if TYPE_CHECKING:
@@ -125,6 +126,8 @@ class Wire:
         if urlsplit(url).hostname not in LOOPBACK_HOSTS:
             self._session.proxies.update(requests.utils.get_environ_proxies(url))
         self._session.verify = ca_bundle or True
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, DeadlineAdapter(limits.duration))
         self._session.headers.clear()
         self._session.headers.update(
             {
@@ -179,7 +182,7 @@ class Wire:
                 body, whole = spool(response, self._limits, limit)
                 return Reply(response.status_code, body, whole, retry_after(response.headers))
         except requests.RequestException as error:
-            raise _named(error, urlsplit(self._url).hostname or "", self._limits.silence) from error
+            raise _named(error, urlsplit(self._url).hostname or "", self._limits) from error
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -224,7 +227,7 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _named(error: requests.RequestException, host: str, timeout: float) -> errors.AccountsIQError:
+def _named(error: requests.RequestException, host: str, limits: Limits) -> errors.AccountsIQError:
     """Give one of requests' exceptions a name, a cause and a cure."""
     chain = _chain(error)
     detail = str(chain[-1])
@@ -250,12 +253,23 @@ def _named(error: requests.RequestException, host: str, timeout: float) -> error
             f"{host} refuses the connection.",
             "Check region or api_url, and whether a firewall is in the way.",
         )
+    return _late(chain, host, limits) or errors.ConnectionLost(
+        f"The connection to {host} broke before the answer was complete.", "Try again later.", words=detail
+    )
+
+
+def _late(chain: list[BaseException], host: str, limits: Limits) -> errors.AccountsIQError | None:
+    """Return the error for an answer that took too long, or for a silence; None if it was neither."""
+    if any(isinstance(each, OutOfTimeError) for each in chain):
+        return errors.AnswerTooSlow(
+            f"The answer was not complete within {limits.duration:g} seconds.",
+            "If the list really takes that long, raise answer_timeout.",
+        )
     if any(
         isinstance(each, requests.Timeout | TimeoutError | urllib3.exceptions.TimeoutError) for each in chain
     ):
         return errors.TimedOut(
-            f"{host} did not answer within {timeout:g} seconds.", "Try again later, or raise request_timeout."
+            f"{host} did not answer within {limits.silence:g} seconds.",
+            "Try again later, or raise request_timeout.",
         )
-    return errors.ConnectionLost(
-        f"The connection to {host} broke before the answer was complete.", "Try again later.", words=detail
-    )
+    return None

@@ -5,10 +5,7 @@ The file has no name on disk, so that nothing is left behind, not even by a cras
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -30,7 +27,7 @@ class Limits:
 
     Attributes:
         silence: Seconds to wait for the connection, and for each further part of an answer.
-        duration: Seconds for the whole body, however steadily it trickles.
+        duration: Seconds for the whole answer, however steadily it trickles.
         size: Bytes of the body as it is after decompression.
     """
 
@@ -52,62 +49,27 @@ def spool(response: requests.Response, limits: Limits, only: int | None) -> tupl
 
     Raises:
         AnswerTooLarge: The body is larger than it may be.
-        AnswerTooSlow: The body takes longer than it may.
         SpoolFailure: There is no room for it.
-        requests.RequestException: The connection broke.
+        requests.RequestException: The connection broke, or the time is up.
     """
     body = tempfile.SpooledTemporaryFile(max_size=MEMORY_LIMIT)  # noqa: SIM115 - closed by the reader
     size = 0
     try:
-        with _deadline(response, limits.duration):
-            for chunk in response.iter_content(CHUNK):
-                size += len(chunk)
-                if size > limits.size:
-                    raise errors.AnswerTooLarge(
-                        f"The answer is larger than {limits.size // MEGABYTE} MB.",
-                        "If the list really is that long, raise max_answer_megabytes.",
-                    )
-                _store(chunk, body)
-                if only is not None and size >= only:
-                    break
+        for chunk in response.iter_content(CHUNK):
+            size += len(chunk)
+            if size > limits.size:
+                raise errors.AnswerTooLarge(
+                    f"The answer is larger than {limits.size // MEGABYTE} MB.",
+                    "If the list really is that long, raise max_answer_megabytes.",
+                )
+            _store(chunk, body)
+            if only is not None and size >= only:
+                break
     except BaseException:
         body.close()
         raise
     body.seek(0)
     return body, only is None or size < only
-
-
-@contextlib.contextmanager
-def _deadline(response: requests.Response, seconds: float) -> Iterator[None]:
-    """Break a download off when its time is up, even in the middle of waiting for the next byte.
-
-    Raises:
-        AnswerTooSlow: It was broken off.
-    """
-    expired = threading.Event()
-
-    def expire() -> None:
-        expired.set()
-        with contextlib.suppress(Exception):  # the download may have ended at this very moment
-            response.raw.shutdown()
-
-    timer = threading.Timer(min(seconds, threading.TIMEOUT_MAX), expire)
-    timer.daemon = True
-    timer.start()
-    too_slow = errors.AnswerTooSlow(
-        f"The answer was not complete within {seconds:g} seconds.",
-        "If the list really takes that long, raise answer_timeout.",
-    )
-    try:
-        yield
-    except requests.RequestException as error:
-        if expired.is_set():
-            raise too_slow from error
-        raise
-    finally:
-        timer.cancel()
-    if expired.is_set():  # a body of unknown length looks complete when it is broken off
-        raise too_slow
 
 
 def _store(chunk: bytes, body: IO[bytes]) -> None:

@@ -273,12 +273,14 @@ def trickling(head: bytes) -> Iterator[str]:
 @pytest.mark.parametrize(
     "head",
     [
+        b"",
+        b"HTTP/1.1 200 OK\r\nX-Long:",
         b"HTTP/1.1 200 OK\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n",
         b"HTTP/1.1 404 No\r\nContent-Length: 1000000\r\n\r\n",
     ],
-    ids=["no length", "a length", "one chunk", "an error"],
+    ids=["nothing yet", "a header", "no length", "a length", "one chunk", "an error"],
 )
 def test_however_it_trickles(head: bytes, service: Service, tap: Tap) -> None:
     with trickling(head) as url:

@@ -237,7 +237,7 @@ def test_a_sign_in_is_read_whatever_the_order() -> None:
     assert Tokens(found["AccessToken"], found["RefreshToken"]) == Tokens("a", "r")
 
 
-def test_the_fuzzer_finds_nothing_in_its_corpus_nor_close_to_it() -> None:
+def test_the_fuzzer_finds_nothing_in_its_corpus_nor_close_to_it(tmp_path: Path) -> None:
     fuzzer = Path(__file__).parents[1] / "fuzz"
     pytest.importorskip("atheris")
     done = subprocess.run(
@@ -247,6 +247,7 @@ def test_the_fuzzer_finds_nothing_in_its_corpus_nor_close_to_it() -> None:
             "-runs=3000",
             "-seed=1",
             "-max_len=20000",
+            tmp_path,  # where new inputs go
             fuzzer / "corpus" / "soap",
         ],
         capture_output=True,
