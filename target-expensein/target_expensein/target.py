@@ -80,7 +80,8 @@ class TargetExpenseIn(Target):
         Raises:
             ConfigValidationError: If a setting is wrong; its ``errors`` say which, what is wrong and what to do.
         """
-        self._stop = threading.Event()  # first: the SDK calls the handler of signals from its own constructor on
+        # First: from its own constructor on the SDK has signals handled.
+        self._stop = threading.Event()
         super().__init__(
             config=config,
             parse_env_config=parse_env_config,
