@@ -202,13 +202,32 @@ class Document:
         """Say where a document breaks: line and column are in the parser's words, the row is counted here."""
         at_rows = len(self._entered) == len(self._path)
         near = f", near row {self.row + len(self._entered[-1])} of the list" if at_rows else ""
-        # What was parsed in chunks is missing in the parser's count of lines and columns.
-        words = error.msg.partition(", line ")[0] if self._skipped else error.msg
+        # What was parsed in parts is missing in the parser's count of lines and columns.
+        words = self._broken_anew() if self._skipped else error.msg
         return errors.BrokenXml(
             f"The answer is not well-formed XML{near}: {words[:MAX_DETAIL]}.",
             "Try again later; if it stays so, look for a control character in that record in AccountsIQ, "
             "or report it to AccountsIQ's support.",
         )
+
+    def _broken_anew(self) -> str:
+        """Return the parser's words, with line and column, when it reads the document in one go, without a tree."""
+        parser = etree.XMLParser(target=_Nothing(), **_OPTIONS)  # type: ignore[arg-type]  # lxml needs no more
+        self._body.seek(0)
+        try:
+            while piece := self._body.read(PIECE):
+                parser.feed(piece)
+            parser.close()
+        except etree.XMLSyntaxError as error:
+            return error.msg
+        return "it breaks off"  # a part of an answer
+
+
+class _Nothing:
+    """What a parser makes when only its complaints matter."""
+
+    def close(self) -> None:
+        """Return nothing."""
 
 
 def _end_tag(element: etree._Element) -> bytes:

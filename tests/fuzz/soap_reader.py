@@ -20,8 +20,13 @@ with atheris.instrument_imports(include=["tap_accountsiq"]):
 
 from lxml import etree
 
-document.FIRST_PIECE, document.PIECE = 100, 200  # many pieces in small inputs
-
+document.FIRST_PIECE = 100
+PIECES = (
+    200,
+    1_000,
+    2_000,
+    100_000,
+)  # the first never comes to parts of the list, the last reads all at once
 STATUSES = (200, 200, 200, 200, 401, 429, 500)
 TAX_RATES = next(each for each in STREAMS if each.name == "tax_rates")
 ROW = f"{{{NAMESPACE}}}{TAX_RATES.row}"
@@ -58,8 +63,9 @@ def read_tokens(status: int, body: bytes) -> None:
 
 
 def one_input(data: bytes) -> None:
-    """Read one input: the first byte chooses the reader and the status, the rest is the body."""
+    """Read one input: the first byte chooses reader, status and size of the pieces, the rest is the body."""
     choice, body = (data[0], data[1:]) if data else (0, b"")
+    document.PIECE = PIECES[(choice >> 4) % len(PIECES)]
     (read_tokens if choice & 1 else read_list)(STATUSES[(choice >> 1) % len(STATUSES)], body)
 
 

@@ -69,6 +69,10 @@ HOSTILES: dict[str, tuple[bytes | str, str]] = {
     "UTF-16 that is UTF-8": (LIST.replace("utf-8", "utf-16"), "not well-formed"),
     # characters
     "a control character": (HOSTILE.format("a\x01b"), "not well-formed XML: PCDATA invalid Char value 1, line 1, column "),
+    "a control character far down": (
+        rows(OPERATION, *[f"{TAX}\n"] * 3999, "<Tax><Code>a\x01b</Code></Tax>\n", *[TAX] * 1000),
+        "near row 4000 of the list: PCDATA invalid Char value 1, line 4000, column 13.",
+    ),
     "a reference to no character": (HOSTILE.format("a&#0;b"), "not well-formed XML: xmlParseCharRef: invalid xmlChar value 0, line 1, column "),
     "a lone surrogate": (HOSTILE.format("&#xD800;"), "not well-formed"),
     # shapes

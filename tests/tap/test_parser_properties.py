@@ -120,7 +120,9 @@ VALUES = {
 @st.composite
 def element(draw: st.DrawFn, prefix: str) -> str:
     """Write one child of a row."""
-    name = draw(st.sampled_from([*VALUES, "Checker", "foreign"]))
+    name = draw(st.sampled_from([*VALUES, "Checker", "foreign", "nested"]))
+    if name == "nested":
+        return f"<{prefix}Nested><{prefix}Code>no</{prefix}Code><x><{prefix}Tax/></x></{prefix}Nested>"
     if name == "foreign":
         return f'<Code xmlns="urn:elsewhere">{draw(content(TEXT))}</Code>'
     if name == "Checker":
@@ -152,7 +154,7 @@ def documents(draw: st.DrawFn) -> bytes:
     return f'<?xml version="1.0" encoding="{encoding}"?>{body}'.encode(encoding, "xmlcharrefreplace")
 
 
-@pytest.fixture(autouse=True, params=[31, 700, 100_000])
+@pytest.fixture(autouse=True, params=[31, 1_000, 100_000])
 def piece(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
     """Cut every document in many places, in some, or nowhere."""
     monkeypatch.setattr(document, "FIRST_PIECE", 97)
@@ -202,6 +204,25 @@ def test_a_shortened_answer_is_never_called_whole_r32(body: bytes, data: st.Data
     short = body[: data.draw(st.integers(0, len(body) - 1))]
     with pytest.raises(errors.AccountsIQError):
         read(short)
+
+
+ROW = "<Tax><Code>S</Code></Tax>"
+
+
+@pytest.mark.parametrize("names", [["code"], FIELDS])
+def test_a_row_in_a_row_is_refused_wherever_it_stands(names: list[str]) -> None:
+    for entries in ((f"<Tax>{ROW}</Tax>",), (ROW, ROW, f"<Tax><Code>S</Code>{ROW}</Tax>", ROW)):
+        with pytest.raises(errors.UnexpectedAnswer, match="holds Tax where the contract has none"):
+            read(rows(OPERATION, *entries).encode(), names)
+
+
+@pytest.mark.parametrize("names", [["rate"], FIELDS])
+def test_a_value_that_does_not_fit_is_found_by_its_place_in_the_list(names: list[str]) -> None:
+    entries = (ROW, "<!-- <Tax/> -->", ROW, "<New/>", '<Tax xsi:nil="true"/>', "<Tax><Rate>x</Rate></Tax>")
+    with pytest.raises(
+        errors.UnreadableValue, match=r"Row 5 of the answer .*Rate is 'x', not a decimal number"
+    ):
+        read(rows(OPERATION, *entries, ROW).encode(), names)
 
 
 @SETTINGS
