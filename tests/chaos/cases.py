@@ -19,6 +19,9 @@ ABSURD_WAITS = ("0", "1", "-5", "soon", "999999999", "1e9", "9" * 400, "Wed, 21 
 MARGIN = 3.0
 """Seconds that a process may be kept waiting by the machine between noting a creation and sending it."""
 
+LAG = 3.0
+"""Seconds by which a list lags: longer than it takes to begin the next run."""
+
 MELTANO_EVERY = 40
 SYSTEMATIC_EVERY = 8
 
@@ -125,7 +128,7 @@ def case(seed: int, number: int) -> Case:
         return systematic(f"{seed}/{number}", SYSTEMATIC[number // SYSTEMATIC_EVERY % len(SYSTEMATIC)])
     meltano = number % MELTANO_EVERY == MELTANO_EVERY // 2 + 1
     late = rng.random() < 0.15
-    list_delay = rng.choice([0.3, 1.2]) if rng.random() < 0.15 else 0
+    list_delay = rng.choice([0.5, LAG, LAG]) if rng.random() < 0.2 else 0
     etag = rng.random() < 0.5
     paging = rng.choice(["none", "none", "page", "offset", "link"])
     return Case(
@@ -159,18 +162,24 @@ def case(seed: int, number: int) -> Case:
 
 
 def systematic(name: str, kill: Kill) -> Case:
-    """Return the small case with a kill at a certain write: two creations of each item, or two changes."""
+    """Return the small case with a kill at a certain write: two creations of each item, or two changes.
+
+    After a kill when a creation is done, the list does not show it yet when the next run comes.
+    """
+    lag = LAG if (kill.method, kill.moment) == ("POST", "done") else 0
     return Case(
         name=name,
         rows=2,
         already=0,
-        expensein={"etag": True},
+        expensein={"etag": True, "list_delay": lag},
         accountsiq={},
-        shows_within=MARGIN,
+        shows_within=MARGIN + lag,
         concurrency=1,
         settle_seconds=0,
         meltano=False,
-        steps=[Step(kill=kill)] if kill.method == "POST" else [Step(), Step(all_names=True, kill=kill)],
+        steps=[Step(kill=kill), Step()]
+        if kill.method == "POST"
+        else [Step(), Step(all_names=True, kill=kill)],
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
@@ -11,8 +10,6 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,28 +21,11 @@ from target_expensein.ledger import Ledger
 from target_expensein.model import Kind
 
 from .cases import Case, Kill, Step
+from .configs import Configs
+from .disk import Disk
 from .executions import ROOT, Execution, Hangs, Meltano, Pair, Zygote
 from .model import COLLECTION, Model
 from .sides import ENTITY, Sides
-
-ITEMS: Mapping[str, Mapping[str, Any]] = {
-    "categories": {},
-    "projects": {"source": "bi_codes"},
-    "departments": {"source": "dimension_options", "dimension": "DEPT"},
-    "tax_rates": {},
-    "suppliers": {},
-}
-NO_LIMITS = {
-    **dict.fromkeys(
-        ("creates_count", "creates_percent", "updates_count", "updates_percent", "missing_percent"), -1
-    ),
-    **dict.fromkeys(("empty_source", "unrelated_source", "code_reused", "probable_recode"), "allow"),
-}
-"""The gate is not what is tried here."""
-
-DISTURBED_TIMEOUT, TIMEOUT = 1, 30
-"""Seconds that a request may take: in a disturbed run few, so that there are time-outs; else many, for a busy machine is
-no fault."""
 
 QUIET_RUNS = 12
 """After how many undisturbed runs it must be quiet."""
@@ -98,7 +78,6 @@ class _Play:
         self._box = box
         self._case = case
         self._folder = folder
-        self._output = folder / "output"
         self._recorded = folder / "recorded.jsonl"
         self._is_recorded = False
         self._pair = Pair(zygote, folder)
@@ -106,6 +85,8 @@ class _Play:
         self._model = Model()
         self._rng = random.Random(case.name)  # noqa: S311 - reproducible on purpose
         self._sides = Sides(box, self._model)
+        self._configs = Configs(box, case, folder)
+        self._disk = Disk(folder, self._configs, self._rng)
         self._requests: list[dict[str, Any]] = []
         self.played = Played()
 
@@ -143,55 +124,11 @@ class _Play:
             for number in range(case.rows):
                 if self._rng.random() < case.already:
                     self._sides.add_by_hand(collection, f"{number + 1:03}", self._rng)
-        paging = {"style": case.expensein.get("paging", "none")}
-        self._config = {
-            "api_url": box.expensein_url,
-            "api_key": box.api_key,
-            "items": {
-                name: {"enabled": True, "limits": NO_LIMITS, **settings} for name, settings in ITEMS.items()
-            },
-            "ledger": str(self._folder / "ledger.db"),
-            "output_dir": str(self._output),
-            "concurrency": case.concurrency,
-            "settle_seconds": case.settle_seconds,
-            "api_profile": {
-                "list": {"paging": paging, "envelope": case.expensein.get("envelope")},
-                "create": {"shows_within": case.shows_within},
-            },
-        }
-        self._write_config()
+        self._configs.write()
         if case.meltano:
-            self._meltano = Meltano(self._folder, self._meltano_environment())
+            self._meltano = Meltano(self._folder, self._configs.environment())
             shutil.copy(ROOT / "meltano.yml", self._folder)
             (self._folder / ".venv").symlink_to(ROOT / ".venv")
-
-    def _write_config(self, timeout: int = TIMEOUT, **changes: str) -> None:
-        tap = {
-            "api_url": self._box.accountsiq_url,
-            "client_id": self._box.client_id,
-            "client_secret": self._box.client_secret,
-            "entities": [ENTITY],
-        }
-        for program, config in {"tap": tap, "target": self._config | changes}.items():
-            (self._folder / f"{program}.json").write_text(json.dumps(config | {"request_timeout": timeout}))
-
-    def _meltano_environment(self) -> dict[str, str]:
-        settings: dict[str, Any] = {
-            name.upper(): value for name, value in self._config.items() if name != "items"
-        } | {"REQUEST_TIMEOUT": DISTURBED_TIMEOUT}
-        for item, values in self._config["items"].items():
-            settings |= {f"ITEMS_{item}_{name}".upper(): value for name, value in values.items()}
-        ours = ("MELTANO_", "TAP_ACCOUNTSIQ_", "TARGET_EXPENSEIN_")
-        home = str(self._folder / "home")
-        return (
-            {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-            | self._box.environment()
-            | {
-                f"TARGET_EXPENSEIN_{name}": value if isinstance(value, str) else json.dumps(value)
-                for name, value in settings.items()
-            }
-            | {"NO_COLOR": "1", "XDG_CACHE_HOME": home, "XDG_STATE_HOME": home}
-        )
 
     # --- a step -------------------------------------------------------------------------------------------------------
 
@@ -208,12 +145,15 @@ class _Play:
             self._sides.edit_all_names()
         if not step.tap:
             self._record()
-        time.sleep(self._case.expensein.get("list_delay", 0))  # what an admin made is listed by now
+        if self._sides.take_added():
+            time.sleep(
+                self._case.expensein.get("list_delay", 0)
+            )  # no sync can see what an admin made just now
         watch = _Watch(self, step)
         self._box.configure(accountsiq=self._case.accountsiq)
         self._box.faults(step.faults)
         self._box.observe(watch.see)
-        largest_file = self._spoil_before(step.disk)
+        largest_file = self._disk.before(step.disk)
         at = step.kill.after if step.kill and step.kill.side is None else None
         try:
             if self._meltano is None:
@@ -224,7 +164,7 @@ class _Play:
             self._box.observe(None)
             self._box.clear_faults()
             self._box.configure(accountsiq={"token_lifetime": 1200})
-            self._mend(step.disk)
+            self._disk.mend()
         self._sides.were_sent(self._box.requests("expensein"))
         self.played.counts["disturbed runs"] += 1
         self.played.counts.update(watch.counts)
@@ -250,53 +190,9 @@ class _Play:
                 self._fail("the tap failed although nothing disturbed it")
             self._is_recorded = True
 
-    def _spoil_before(self, disk: str | None) -> int | None:
-        """Give programs little time and make something unwritable; return the largest size of a file, if that it is."""
-        ledger = Path(self._config["ledger"])
-        nowhere = self._nowhere()
-        self._write_config(DISTURBED_TIMEOUT)
-        match disk:
-            case "ledger":
-                sizes = [path.stat().st_size for path in self._folder.glob(f"{ledger.name}*")]
-                return max([*sizes, 4096]) + self._rng.choice([0, 100, 5000, 20_000])
-            case "output_read_only":
-                self._write_config(DISTURBED_TIMEOUT, output_dir=str(nowhere))
-            case "ledger_read_only":
-                self._write_config(DISTURBED_TIMEOUT, ledger=str(nowhere / "ledger.db"))
-        return None
-
-    def _nowhere(self) -> Path:
-        """Return a directory below which nothing can be written, not even by root."""
-        blocked = self._folder / "a file"
-        blocked.touch()
-        return blocked / "below"
-
-    def _mend(self, disk: str | None) -> None:
-        self._write_config()
-        if disk in {"latest", "report", "rejects"}:
-            for path in (
-                self._output / "latest",
-                *self._output.glob("*/report.txt"),
-                *self._output.glob("*/rejects.jsonl"),
-            ):
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path)
-
-    def spoil_during(self, disk: str | None) -> None:
-        """Put a directory where the run will want to write a file."""
-        names = {"report": "report.txt", "rejects": "rejects.jsonl"}
-        runs = [
-            path
-            for path in self._output.glob("*")
-            if path.is_dir() and not path.is_symlink() and path.name != "latest"
-        ]
-        latest = self._output / "latest"
-        if disk == "latest" and (latest.is_symlink() or not latest.exists()):
-            latest.unlink(missing_ok=True)
-            (latest / "in the way").mkdir(parents=True)
-        elif disk in names and runs:
-            with suppress(FileExistsError):
-                (max(runs, key=lambda path: path.stat().st_mtime_ns) / names[disk]).mkdir()
+    def spoil(self, disk: str | None) -> None:
+        """Put something in the way while the run is at work."""
+        self._disk.during(disk)
 
     def kill(self, kill: Kill) -> int:
         """Kill the victims; return how many were at work."""
@@ -369,7 +265,7 @@ class _Play:
             self._fail(f"in the end {problem}")
 
     def _open_ends(self) -> int:
-        summary = json.loads((self._output / "latest/summary.json").read_text())
+        summary = json.loads((self._configs.output / "latest/summary.json").read_text())
         return sum(item["counts"]["unsettled"] for item in summary["items"].values())
 
     def _check_ledger(self) -> None:
@@ -377,7 +273,7 @@ class _Play:
         refused = any(
             rule["fault"]["type"] == "status_after" for step in self._case.steps for rule in step.faults
         )
-        with Ledger.open(self._config["ledger"], "default") as ledger:
+        with Ledger.open(str(self._configs.ledger), "default") as ledger:
             for broken in ledger.verify():
                 self._fail(f"ledger: {broken}")
             for entry in ledger.unsettled():
@@ -435,7 +331,7 @@ class _Watch:
                     self._play.edit_during(edit)
                     self.counts["edits during a run"] += 1
             if (entry.method != "GET" and entry.side == "expensein") or self._seen["expensein"] == 1:
-                self._play.spoil_during(self._step.disk)
+                self._play.spoil(self._step.disk)
         if (
             kill
             and kill.side == entry.side

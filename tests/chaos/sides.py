@@ -63,6 +63,7 @@ class Sides:
         self._model = model
         self.source: dict[str, list[Row]] = {item: [] for item in COLLECTION}
         self._sent: set[tuple[str, str]] = set()
+        self._added = False
 
     def were_sent(self, requests: Iterable[Mapping[str, Any]]) -> None:
         """Remember the creations of the last run: the server may still be at work on one.
@@ -146,6 +147,12 @@ class Sides:
         fields |= {"rate": Decimal(rng.choice(["20", "5.5"]))} if collection == "taxrates" else {}
         fields |= dict([rng.choice(UNOWNED[collection]), rng.choice(UNKNOWN)])
         self._model.edited(collection, self._box.add_live(collection, **fields))
+        self._added = True
+
+    def take_added(self) -> bool:
+        """Tell whether an admin has made a record since this was asked last."""
+        added, self._added = self._added, False
+        return added
 
     def edit_by_hand(self, number: int, *, existing_only: bool = False) -> None:
         """Make an edit in ExpenseIn, drawn from a number.
