@@ -216,11 +216,19 @@ def test_a_row_in_a_row_is_refused_wherever_it_stands(names: list[str]) -> None:
             read(rows(OPERATION, *entries).encode(), names)
 
 
+@pytest.mark.parametrize("names", [["code"], FIELDS])
+def test_only_a_rows_own_children_fill_its_record(names: list[str]) -> None:
+    nested = "<Tax><Code>B</Code><Nested><Code>no</Code><Tax><Code>no</Code></Tax></Nested></Tax>"
+    nil, foreign = '<Tax xsi:nil="true"><Code>no</Code></Tax>', "<New><Tax><Code>no</Code></Tax></New>"
+    found = read(rows(OPERATION, ROW, nested, nil, nested, foreign, ROW).encode(), names)
+    assert [each["code"] for each in found] == ["S", "B", "B", "S"]
+
+
 @pytest.mark.parametrize("names", [["rate"], FIELDS])
 def test_a_value_that_does_not_fit_is_found_by_its_place_in_the_list(names: list[str]) -> None:
-    entries = (ROW, "<!-- <Tax/> -->", ROW, "<New/>", '<Tax xsi:nil="true"/>', "<Tax><Rate>x</Rate></Tax>")
+    entries = (*[ROW] * 90, "<!-- <Tax/> -->", "<New/>", '<Tax xsi:nil="true"/>', "<Tax><Rate>x</Rate></Tax>")
     with pytest.raises(
-        errors.UnreadableValue, match=r"Row 5 of the answer .*Rate is 'x', not a decimal number"
+        errors.UnreadableValue, match=r"Row 93 of the answer .*Rate is 'x', not a decimal number"
     ):
         read(rows(OPERATION, *entries, ROW).encode(), names)
 
