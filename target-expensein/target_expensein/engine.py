@@ -274,6 +274,7 @@ class Engine:
                 result.outcomes = self._proven(task, applier, result.outcomes)
             except ApiError as error:
                 result.problem = f"what was written could not be read back: {error}"
+            self._settle_deferred(result)
         # An item counts as applied only when it is through: until then, a rerun goes on creating what it needs.
         if task.applied is not None and result.settled:
             left_open = {
@@ -281,6 +282,15 @@ class Engine:
             }
             left_open |= {one.row.reference for one in result.outcomes if one.status is not Status.DONE}
             self._log.applied(task.item, task.applied(frozenset(left_open)), task.source_count)
+
+    def _settle_deferred(self, result: ItemResult) -> None:
+        """Note creations of earlier runs that the list did not show when it was planned, and shows now."""
+        shown = {one.row.reference for one in result.outcomes if one.status is Status.DONE and not one.began}
+        if not shown & result.pending.keys():
+            return
+        for entry in self._ledger.unsettled():
+            if entry.row.reference in shown and entry == result.pending.get(entry.row.reference):
+                self._log.settle_found(entry, Status.DONE, "ExpenseIn's live state shows it")
 
     def _settle(self, outcome: Outcome) -> None:
         self._log.settle(outcome.row, outcome.status, outcome.reason, outcome.detail, outcome.answer)

@@ -26,6 +26,7 @@ MUST_NOT_BE: Mapping[str, str] = {
     "never quiet": "not quiet",
     "STATE ahead": "STATE was passed on",
     "ledgers wrong": "ledger: ",
+    "writes without a note": "can be noted any more",
 }
 """What the totals count → the words of such a problem."""
 

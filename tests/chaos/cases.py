@@ -60,6 +60,7 @@ class Step:
         faults: Fault rules of the sandbox.
         kill: Who is killed.
         disk: What cannot be written.
+        full_at: The number of the write to ExpenseIn at whose arrival the disk gets full.
         all_names: Whether every record of ExpenseIn gets another name by hand before it.
         tap: Whether the tap takes part; otherwise its recorded output is fed to the target.
     """
@@ -70,6 +71,7 @@ class Step:
     faults: tuple[Mapping[str, Any], ...] = ()
     kill: Kill | None = None
     disk: str | None = None
+    full_at: int | None = None
     all_names: bool = False
     tap: bool = False
 
@@ -126,6 +128,8 @@ def case(seed: int, number: int) -> Case:
     rng = random.Random(f"{seed}/{number}")  # noqa: S311 - reproducible on purpose
     if number % SYSTEMATIC_EVERY == 0:
         return systematic(f"{seed}/{number}", SYSTEMATIC[number // SYSTEMATIC_EVERY % len(SYSTEMATIC)])
+    if number % SYSTEMATIC_EVERY == SYSTEMATIC_EVERY // 2:
+        return full_disk(f"{seed}/{number}", number // SYSTEMATIC_EVERY)
     meltano = number % MELTANO_EVERY == MELTANO_EVERY // 2 + 1
     late = rng.random() < 0.15
     list_delay = rng.choice([0.5, LAG, LAG]) if rng.random() < 0.2 else 0
@@ -167,6 +171,24 @@ def systematic(name: str, kill: Kill) -> Case:
     After a kill when a creation is done, the list does not show it yet when the next run comes.
     """
     lag = LAG if (kill.method, kill.moment) == ("POST", "done") else 0
+    steps = [Step(kill=kill), Step()] if kill.method == "POST" else [Step(), Step(all_names=True, kill=kill)]
+    return _small(name, steps, lag)
+
+
+def full_disk(name: str, number: int) -> Case:
+    """Return the small case with a disk that gets full at a certain write: nothing further may be sent.
+
+    Args:
+        name: Its name.
+        number: The writes are taken in turn: creations at even numbers, changes at odd ones.
+    """
+    at = number // 2 % WRITES_OF_SYSTEMATIC + 1
+    changes = [Step(), Step(all_names=True, full_at=at)]
+    return _small(name, changes if number % 2 else [Step(full_at=at)])
+
+
+def _small(name: str, steps: Sequence[Step], lag: float = 0) -> Case:
+    """Return a case with two records of each item and one write at a time."""
     return Case(
         name=name,
         rows=2,
@@ -177,9 +199,7 @@ def systematic(name: str, kill: Kill) -> Case:
         concurrency=1,
         settle_seconds=0,
         meltano=False,
-        steps=[Step(kill=kill), Step()]
-        if kill.method == "POST"
-        else [Step(), Step(all_names=True, kill=kill)],
+        steps=steps,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import select
 import signal
 import socket
@@ -230,6 +231,12 @@ class Pair:
             for child in children:
                 child.kill(number)
         return len(children)
+
+    def fill_the_disk(self) -> None:
+        """Let no file of the target grow any more; this holds for root, too."""
+        with self._lock:
+            if target := self._victims.get("target"):
+                resource.prlimit(target.pid, resource.RLIMIT_FSIZE, (0, 0))
 
     def _close(self) -> None:
         with self._lock:

@@ -190,6 +190,14 @@ class _Play:
                 self._fail("the tap failed although nothing disturbed it")
             self._is_recorded = True
 
+    def fill_the_disk(self) -> None:
+        """Let nothing be written any more by the target that is at work."""
+        self._pair.fill_the_disk()
+
+    def fail(self, problem: str) -> None:
+        """Take note of what must not be."""
+        self._fail(problem)
+
     def spoil(self, disk: str | None) -> None:
         """Put something in the way while the run is at work."""
         self._disk.during(disk)
@@ -313,6 +321,7 @@ class _Watch:
         self._step = step
         self._seen: Counter[str] = Counter()
         self._hits = 0
+        self._writes = 0
         self.counts: Counter[str] = Counter()
 
     def see(self, moment: Moment, entry: Entry) -> None:
@@ -332,6 +341,8 @@ class _Watch:
                     self.counts["edits during a run"] += 1
             if (entry.method != "GET" and entry.side == "expensein") or self._seen["expensein"] == 1:
                 self._play.spoil(self._step.disk)
+            if entry.method != "GET" and entry.side == "expensein":
+                self._write()
         if (
             kill
             and kill.side == entry.side
@@ -341,6 +352,15 @@ class _Watch:
             self._hits += 1
             if self._hits == kill.number:
                 self.kill()
+
+    def _write(self) -> None:
+        """Be told of a write that arrives."""
+        self._writes += 1
+        if self._writes == self._step.full_at:
+            self._play.fill_the_disk()
+            self.counts["disks that got full between two writes"] += 1
+        elif self._step.full_at and self._writes > self._step.full_at:
+            self._play.fail("a write was sent although nothing can be noted any more")
 
     def kill(self) -> None:
         """Strike."""

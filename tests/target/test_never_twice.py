@@ -113,6 +113,23 @@ class TestALateList:
             assert result.counts("categories") == {"unsettled": 1}
         assert posts(target) == 1
 
+    def test_what_shows_on_reading_back_settles_the_run_that_sent_it(self, target: TargetCommand):
+        target.box.configure(expensein={"list_delay": 3600})
+        target.box.faults([fault("drop_after")])
+        assert target.run(stream("accounts", TRAVEL), items=CATEGORIES).exit_code == 3
+        target.box.clear_requests()
+
+        def show(moment: Moment, _: Entry) -> None:
+            if moment is Moment.ARRIVED and target.box.counters()["expensein"]["GET categories"] == 2:
+                target.box.configure(expensein={"list_delay": 0})
+
+        target.box.observe(show)
+        assert target.run(stream("accounts", TRAVEL), items=CATEGORIES).exit_code == 0
+        target.box.observe(None)
+        with Ledger.open(str(target.folder / "ledger.db"), "default") as ledger:
+            assert ledger.unsettled() == ()
+            assert ledger.verify() == []
+
     @pytest.mark.parametrize("moment", list(Moment))
     def test_a_kill_makes_no_twin(self, target: TargetCommand, moment):
         target.box.configure(expensein={"list_delay": 3600})
