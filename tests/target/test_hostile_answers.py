@@ -101,7 +101,13 @@ class RawServer:
 
 def ok(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
     """A well-formed answer."""
-    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", "Content-Type: application/json", *headers]
+    lines = [
+        f"HTTP/1.1 {status}",
+        f"Content-Length: {len(body)}",
+        "Content-Type: application/json",
+        "Connection: close",  # as the server does: else the next request may go out on a connection that just ended
+        *headers,
+    ]
     return "\r\n".join((*lines, "", "")).encode("latin-1") + body
 
 

@@ -248,8 +248,8 @@ class TestTwoWriters:
         target.box.faults(
             [
                 # The second record is read slowly; meanwhile the first worker is told to wait.
-                {"side": "expensein", "match": {"method": "GET", "path": path}, "fault": {"type": "latency", "seconds": 0.7}},
-                {"side": "expensein", "match": {"method": "PUT"}, "fault": {"type": "status", "status": 429, "retry_after": 2}},
+                {"side": "expensein", "match": {"method": "GET", "path": path}, "fault": {"type": "latency", "seconds": 2}},
+                {"side": "expensein", "match": {"method": "PUT"}, "fault": {"type": "status", "status": 429, "retry_after": 4}},
             ]
         )  # fmt: skip
         edited: list[str] = []
