@@ -259,6 +259,8 @@ class _Play:
             self._look()
             if self.played.problems:
                 return
+            if execution.codes.get("meltano"):
+                continue  # a killed Meltano counts as running for five minutes, and the next one refuses
             writes = sum(
                 n for name, n in self._box.counters()["expensein"].items() if not name.startswith("GET")
             )
