@@ -235,7 +235,7 @@ class Engine:
         for entry in unsettled:
             if entry.row.item != item or (entry.status is not None and entry.row.reference in pending):
                 continue
-            done = _shows(entry.row, live)
+            done = _shows(entry, live)
             status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
             self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
 
@@ -251,7 +251,7 @@ class Engine:
         return {
             entry.row.reference: entry
             for entry in self._ledger.sent(item, asked - shows_within)
-            if not live.matches(entry.row.reference or "")
+            if not _is_listed(entry, live)
         }
 
     def _carry_out(self, task: Task, plan: ItemPlan, result: ItemResult) -> None:
@@ -405,12 +405,19 @@ def _deferred(row: Row, entry: Entry) -> Outcome:
     return Outcome(row, Status.UNKNOWN, "unsettled", detail)
 
 
-def _shows(row: Row, live: LiveIndex) -> bool:
+def _is_listed(creation: Entry, live: LiveIndex) -> bool:
+    """Tell whether what was created is there: under its reference, or under its ID if an admin has changed that since."""
+    confirmed = creation.answer is not None and live.has(creation.answer)
+    return confirmed or bool(live.matches(creation.row.reference or ""))
+
+
+def _shows(entry: Entry, live: LiveIndex) -> bool:
     """Tell whether the live state has what a write was to bring about."""
+    row = entry.row
+    if row.kind is Kind.CREATE:
+        return _is_listed(entry, live)
     reference = row.values.get(Field.REFERENCE, row.reference)
     candidates = live.matches(reference) if isinstance(reference, str) else live.unreferenced(row.name or "")
-    if row.kind is Kind.CREATE:
-        return bool(candidates)  # whatever has become of its name since
     wanted = {name: value for name, value in row.values.items() if name in {Field.NAME, Field.IS_ACTIVE}}
     return any(
         all(getattr(record, name) == value for name, value in wanted.items())

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
-from target_expensein.model import LiveRecord
+from target_expensein.model import LiveRecord, RecordId
 
 NO_RECORDS: Final[tuple[LiveRecord, ...]] = ()
 
@@ -69,6 +69,15 @@ class LiveIndex:
         """Yield each reference with the records that carry it."""
         for reference, found in self._by_reference.items():
             yield reference, _listed(found)
+
+    def has(self, record_id: RecordId) -> bool:
+        """Tell whether there is a record with this ID, whatever its reference is by now."""
+        return record_id in self._ids
+
+    @cached_property
+    def _ids(self) -> frozenset[RecordId]:
+        found = (*self._by_reference.values(), *self._unreferenced.values())
+        return frozenset(record.id for records in found for record in _listed(records))
 
     @cached_property
     def _folds(self) -> dict[str, list[str]]:

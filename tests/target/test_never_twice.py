@@ -113,6 +113,20 @@ class TestALateList:
             assert result.counts("categories") == {"unsettled": 1}
         assert posts(target) == 1
 
+    def test_what_an_admin_took_the_reference_of_meanwhile_is_known_by_its_id(self, target: TargetCommand):
+        """The ledger calls it done; that the source's record is then created anew is R8."""
+        target.box.configure(expensein={"list_delay": 3600})
+        assert target.run(stream("accounts", TRAVEL), items=CATEGORIES).exit_code == 3
+        (created,) = target.box.live("categories")
+        target.box.edit_live("categories", created["id"], reference=None)
+        target.box.configure(expensein={"list_delay": 0})
+        second = target.run(stream("accounts", TRAVEL), items=CATEGORIES)
+        assert second.counts("categories") == {"created": 1, "notices": 1}
+        with Ledger.open(str(target.folder / "ledger.db"), "default") as ledger:
+            (first, *_) = (ledger.entries(run.run_id)[0] for run in reversed(ledger.history(9)))
+            assert ledger.unsettled() == ()
+        assert (first.status, first.answer) == (Status.DONE, created["id"])
+
     def test_what_shows_on_reading_back_settles_the_run_that_sent_it(self, target: TargetCommand):
         target.box.configure(expensein={"list_delay": 3600})
         target.box.faults([fault("drop_after")])
