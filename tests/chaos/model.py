@@ -95,6 +95,7 @@ class Model:
         doubled: Collection and reference that an admin gave to a second record.
         created: Item and reference of each record that the sync made.
         changed: Item and reference of each record that the sync changed.
+        taken_away: Item and reference of each record that the sync made and an admin removed.
     """
 
     expected: dict[str, dict[str, Record]] = field(
@@ -104,6 +105,7 @@ class Model:
     doubled: set[tuple[str, str]] = field(default_factory=set)
     created: set[tuple[str, str]] = field(default_factory=set)
     changed: set[tuple[str, str]] = field(default_factory=set)
+    taken_away: set[tuple[str, str]] = field(default_factory=set)
 
     def source_is(self, source: Source) -> None:
         """Take note of what the source says now."""
@@ -122,6 +124,8 @@ class Model:
     def removed(self, collection: str, record: Record) -> None:
         """Take note of a record that an admin removed."""
         del self.expected[collection][str(record["id"])]
+        item = next(item for item, its_collection in COLLECTION.items() if its_collection == collection)
+        self.taken_away |= {(item, record["reference"])} & self.created
 
     def witness(self, live: Live) -> list[str]:
         """Look at what a run left behind, and take over what is allowed.

@@ -293,9 +293,12 @@ class _Play:
             entries = [entry for run in ledger.history(1000) for entry in ledger.entries(run.run_id)]
         noted = {(one.row.item, one.row.reference, one.row.kind, one.status) for one in entries}
         for item, reference in self._model.created:
-            if (item, reference, Kind.CREATE, Status.DONE) not in noted and not (
-                refused and (item, reference, Kind.CREATE, Status.REJECTED) in noted
-            ):
+            allowed = {Status.DONE}
+            if refused:  # the server's own word, after it had done the work
+                allowed.add(Status.REJECTED)
+            if (item, reference) in self._model.taken_away:  # perhaps before any list showed it
+                allowed.add(Status.FAILED)
+            if not any((item, reference, Kind.CREATE, status) in noted for status in allowed):
                 self._fail(f"ledger: nothing says that {item} {reference!r} was created")
         for item, reference in self._model.changed:
             if not any((item, reference, Kind.UPDATE, status) in noted for status in Status):
