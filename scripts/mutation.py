@@ -248,7 +248,10 @@ def _survivors(mutants: Sequence[Mutant], tests: Sequence[str], patience: float)
             time.sleep(0.02)
             continue
         mutant, _ = running.pop(ended)
-        if os.waitstatus_to_exitcode(status) == ALL_PASSED:
+        code = os.waitstatus_to_exitcode(status)
+        if code == -signal.SIGKILL:
+            print(f"no end    {mutant.module}\n  - {mutant.before}\n  + {mutant.after}", file=sys.stderr)
+        if code == ALL_PASSED:
             survivors.append(mutant)
             print(f"survived  {mutant.module}\n  - {mutant.before}\n  + {mutant.after}", file=sys.stderr)
     return survivors

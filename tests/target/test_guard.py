@@ -244,6 +244,7 @@ def test_updates_pass_up_to_the_limit_and_one_more_holds_the_item(item, size, li
         (10, {}, 5),  # floor
         (10, {"floor": 0}, 7),
         (10, {"floor": 0, "missing_percent": 0}, 10),
+        (10, {"floor": 0, "missing_percent": 80}, 2),  # a list of one is short, not empty
     ],
 )
 @pytest.mark.parametrize("applied_before", [True, False])
@@ -324,6 +325,7 @@ def test_a_code_given_to_an_unrelated_name_is_held_where_something_else_belongs_
         assert [row.reference for row in gated.writes] == ["S2"]
         (row,) = (row for row in gated.plan.rows if row.kind is Kind.HELD)
         assert [(change.before, change.after) for change in row.changes] == [("Acme Ltd", "Zenith Ltd")]
+        assert row.detail == ""
     for item in ("categories", "projects", "departments"):
         assert held(night(source, live, item=item)) == {}
 
@@ -387,6 +389,15 @@ def test_a_new_code_with_the_name_of_a_record_whose_code_is_gone_is_held_with_th
     (row,) = (row for row in gated.plan.rows if row.kind is Kind.HELD)
     assert "'OLD' 'Rail  Travel' (id id-OLD)" in row.detail
     assert [row.reference for row in gated.plan.rows if row.reason == "orphan"] == ["OLD"]
+
+
+def test_a_recode_that_may_come_from_several_records_shows_each():
+    live = {"A": "Rent", "OLD": "Acme", "OLDER": "ACME"}
+    gated = night({"A": "Rent", "NEW": "Acme"}, live, limits=HOLD_RECODES)
+    (row,) = (row for row in gated.plan.rows if row.kind is Kind.HELD)
+    assert row.detail == (
+        "in ExpenseIn, its own code gone from the source: 'OLD' 'Acme' (id id-OLD), 'OLDER' 'ACME' (id id-OLDER)"
+    )
 
 
 def test_a_name_that_several_records_share_is_no_sign_of_a_recode():
@@ -472,6 +483,15 @@ def test_the_message_does_not_name_a_limit_that_was_kept():
     assert hold.summary == "51 to change, 1000 in ExpenseIn; more than limits.updates_count: 50"
 
 
+def test_the_message_does_not_name_a_limit_that_was_just_reached():
+    live = codes(500)
+    (share,) = night(renamed(live, 100), live).holds
+    assert share.summary == "100 to change, 500 in ExpenseIn; more than limits.updates_count: 50"
+    live = codes(40)
+    (count,) = night(live | codes(100, 5000), live).holds
+    assert count.summary == "100 to create, 40 in ExpenseIn; more than limits.creates_percent: 20 (that is 8)"
+
+
 def test_the_message_names_the_floor_where_it_is_what_was_passed():
     live = codes(10)
     (hold,) = night(renamed(live, 4), live, item="tax_rates").holds
@@ -493,6 +513,7 @@ def test_the_message_of_a_source_list_shows_what_is_missing():
     assert (
         empty.summary == "the source list is empty, the last complete one had 7 (limits.empty_source: hold)"
     )
+    assert (empty.number, empty.allowed) == (7, 0)
     (first,) = night({}, codes(2), NEVER).holds
     assert first.summary == "the source list is empty, ExpenseIn has 2 (limits.empty_source: hold)"
     (nothing,) = night({}, {}, since(7)).holds
@@ -501,6 +522,7 @@ def test_the_message_of_a_source_list_shows_what_is_missing():
     assert other.summary == (
         "2 to create, and none of the 3 that ExpenseIn has is in the source list (limits.unrelated_source: hold)"
     )
+    assert (other.number, other.allowed) == (2, 0)
 
 
 def test_the_example_of_a_row_that_is_held_as_a_risk_shows_what_would_change():
@@ -522,6 +544,12 @@ def test_the_example_of_a_woken_supplier_shows_its_flag():
     live = codes(30)
     (hold,) = night(live, live, item="suppliers", inactive_live=tuple(live)).holds
     assert hold.examples[0] == "'C0000'  is_active: false → true"
+
+
+def test_the_example_of_a_supplier_that_is_renamed_and_woken_shows_both_changes():
+    live = codes(30)
+    (hold,) = night(renamed(live, 30), live, item="suppliers", inactive_live=tuple(live)).holds
+    assert hold.examples[0] == "'C0000'  name: 'caaaaaaaa' → 'caaaaaaaa again', is_active: false → true"
 
 
 def test_every_reason_of_the_gate_is_explained():

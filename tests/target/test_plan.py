@@ -71,8 +71,9 @@ def test_a_field_that_the_server_does_not_have_is_left_out():
 
 
 def test_what_is_equal_is_counted_and_has_no_row():
-    planned = plan([TRAVEL], [LiveRecord(7, "100", "Travel")])
-    assert (planned.rows, planned.writes, planned.unchanged) == ((), (), 1)
+    trips = SourceRecord("200", "Trips")
+    planned = plan([TRAVEL, trips], [LiveRecord(7, "100", "Travel"), LiveRecord(8, "200", "Trips")])
+    assert (planned.rows, planned.writes, planned.unchanged) == ((), (), 2)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +113,15 @@ def test_a_rate_that_differs_is_reported_and_never_written():
         row(Kind.NOTICE, "rate_differs", record, "tax_rates", record_id=7, changes=(change,)),
     )
     assert (planned.writes, planned.unchanged) == ((), 1)
+
+
+def test_where_another_rate_comes_from_is_told_by_what_was_last_applied_to_its_own_reference():
+    """R19."""
+    record = SourceRecord("T1", "Standard", rate=Decimal("0.2"))
+    live = [LiveRecord(7, "T1", "Standard", rate=Decimal("17.5"))]
+    applied = {"T1": {"rate": Decimal("17.5")}, "T2": {"rate": Decimal(20)}}
+    (found,) = plan([record], live, item="tax_rates", applied=applied).rows
+    assert found.changes == (FieldChange(Field.RATE, Decimal("17.5"), Decimal(20), Origin.SOURCE),)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +193,12 @@ def test_what_is_inactive_at_the_source_is_skipped_unless_it_shall_take_part():
     twin = SourceRecord("100", "Trips", active=False)
     assert plan([inactive, twin], live).rows[0].reason == "inactive_at_source"
     assert plan([inactive, TRAVEL], live).rows[0].reason == "duplicate_at_source"
+
+
+def test_what_is_inactive_at_the_source_and_what_the_filter_kept_out_count_together_as_skipped():
+    """R25."""
+    planned = plan([SourceRecord("100", "Travel", active=False)], filtered_out=("200", "300"))
+    assert planned.counts[Kind.SKIPPED] == 3
 
 
 # Blank, twice, alike
