@@ -110,6 +110,10 @@ COMMANDS: Mapping[str, Runs | Elsewhere | Within | Cannot] = {
     ),
     ".venv/bin/python scripts/troubleshooting.py": Runs("copies"),
     "make chaos RUNS=1000 SEED=1": Cannot("plays for an hour; tests/chaos has a short campaign"),
+    **dict.fromkeys(
+        ("make mutation", "make mutation PART=guard"),
+        Cannot("runs some 1,400 mutants; tests/target has the tests that they are tried on"),
+    ),
     # the benchmarks
     **dict.fromkeys(
         (
