@@ -1,15 +1,15 @@
-"""Decodes of a record the fields that an item needs.
+"""Decodes of records the fields that an item needs.
 
-Most records are plain: each needed field is there once, and of a type that the stream's schema allows. Such a record is
-decoded in one step, and nothing but the needed fields is ever built. :class:`RecordDecoder` leaves every other record
+Most records are plain: each needed field is there once, and of a type that the stream's schema allows. Such records are
+decoded many at a time, and nothing but the needed fields is ever built. :class:`RecordDecoder` leaves every other record
 to whoever can say what is wrong with it; a record that it does decode is one that the stream's schema accepts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
-from typing import Any, Final, NotRequired, Required, TypedDict
+from typing import Annotated, Any, Final, NotRequired, Required, TypedDict
 
 import msgspec
 from jsonschema import Draft202012Validator
@@ -18,6 +18,8 @@ from target_expensein import exactjson
 
 LONGEST_TEXT: Final = 10_000
 """In characters. What is longer is no code and no name."""
+
+_Text = Annotated[str, msgspec.Meta(max_length=LONGEST_TEXT)]
 
 _ANY_SCALAR: Final = frozenset({"string", "number", "integer", "boolean", "null"})
 _JSON_TYPES: Final[Mapping[type, str]] = {str: "string", bool: "boolean"}
@@ -45,61 +47,60 @@ class RecordDecoder:
         """Work out what a plain record looks like."""
         types = {field: _plain_types(schema) for field, schema in properties.items()}
         kinds = {field: kind for field, kind in kinds.items() if field in properties}
-        self._decoder: msgspec.json.Decoder[dict[str, Any]] | None = None
+        self._decoder: msgspec.json.Decoder[list[dict[str, Any]]] | None = None
         if not all(types.values()) or any(_JSON_TYPES[kinds[field]] not in types[field] for field in kinds):
             return
         if not all(map(exactjson.is_spelt_plainly, properties)):
             return
-        self._names = tuple(f'"{field}"'.encode() for field in properties)
+        self._quoted = {field: f'"{field}"'.encode() for field in properties}
+        self._required = frozenset(required)
         self._scalars = {field: types[field] for field in properties if field not in kinds}
         members: dict[str, Any] = {extra: str | None, **dict.fromkeys(self._scalars, msgspec.Raw)}
         for field, kind in kinds.items():
-            members[field] = str | None if kind is str and "null" in types[field] else kind
-        wanted = {
+            wanted = _Text if kind is str else kind
+            members[field] = wanted | None if kind is str and "null" in types[field] else wanted
+        fields = {
             field: Required[kind] if field in required else NotRequired[kind]
             for field, kind in members.items()
         }
-        self._decoder = msgspec.json.Decoder(TypedDict("PlainFields", wanted))  # type: ignore[operator]
+        plain: Any = TypedDict("PlainFields", fields)  # type: ignore[misc]
+        self._decoder = msgspec.json.Decoder(list[plain])
 
-    def decode(self, record: msgspec.Raw) -> dict[str, Any] | None:
-        """Decode a record.
+    def decode(self, records: Iterable[msgspec.Raw]) -> list[dict[str, Any]] | None:
+        """Decode records.
 
         Args:
-            record: The record as JSON text.
+            records: The records, each a JSON text.
 
         Returns:
-            Those of the needed fields that the record has, or None when it is not plain.
+            For each record those of the needed fields that it has; None when one of them is not plain.
         """
         if self._decoder is None:
             return None
-        text = bytes(record)
-        if len(text) > LONGEST_TEXT or not exactjson.names_at_most(1, text, self._names):
-            return None
+        text = b"[%b]" % b",".join(records)
         try:
-            fields = self._decoder.decode(text)
+            rows = self._decoder.decode(text)
         except (msgspec.MsgspecError, ValueError, RecursionError):
             return None
+        # As often as there are records that have it: so none has it twice.
+        times = {
+            quoted: len(rows) if field in self._required else sum(field in row for row in rows)
+            for field, quoted in self._quoted.items()
+        }
+        if not exactjson.names_at_most(text, times) or not self._read_scalars(rows):
+            return None
+        return rows
+
+    def _read_scalars(self, rows: Iterable[dict[str, Any]]) -> bool:
+        """Read the fields that may hold any scalar, and tell whether all are of a type that the schema allows."""
         for field, types in self._scalars.items():
-            if field in fields:
-                value = _scalar(bytes(fields[field]))
-                if _type_of(value) not in types:
-                    return None
-                fields[field] = value
-        return fields
-
-
-def exactly(record: msgspec.Raw | Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Decode a whole record to the letter.
-
-    Args:
-        record: The record, decoded or as valid JSON text.
-
-    Returns:
-        The record; None when it is not an object.
-    """
-    if isinstance(record, msgspec.Raw):
-        record = exactjson.loads(bytes(record).decode("utf-8"))
-    return record if isinstance(record, dict) else None
+            for row in rows:
+                if field in row:
+                    text = bytes(row[field])
+                    value = row[field] = _scalar(text)
+                    if _type_of(value) not in types or len(text) > LONGEST_TEXT:
+                        return False
+        return True
 
 
 def _plain_types(schema: object) -> frozenset[str]:

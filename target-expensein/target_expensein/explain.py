@@ -18,7 +18,6 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from target_expensein import planfile
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
-from target_expensein.decoding import exactly
 from target_expensein.engine import plan_and_gate, read_live
 from target_expensein.guard import Gated
 from target_expensein.intake import Arrival, Intake, NotARecordError
@@ -94,8 +93,8 @@ def _take_schema(seen: Seen, _reference: str, message: Mapping[str, Any]) -> Non
 def _take_record(seen: Seen, reference: str, message: Mapping[str, Any]) -> None:
     if seen.intake.arrival is Arrival.MISSING:
         raise NotARecordError(f"a record of {message['stream']!r} comes before the stream's SCHEMA")
-    seen.intake.offer(message["record"], message.get("version"))
-    record = exactly(message["record"]) or {}
+    record = message["record"]
+    seen.intake.offer(record, message.get("version"))
     found = record.get(seen.intake.settings.source.reference)
     if found == reference:
         seen.records.append(record)

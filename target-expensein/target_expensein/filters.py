@@ -97,4 +97,7 @@ class Filter:
 
     def failed(self, record: Mapping[str, Any]) -> Condition | None:
         """Return the first condition that the record does not pass, or None when it passes them all."""
-        return next((condition for condition in self.conditions if not condition.passes(record)), None)
+        for condition in self.conditions:  # no generator: this is done for every record
+            if not condition.passes(record):
+                return condition
+        return None

@@ -8,7 +8,7 @@ its last record; a tap that died or failed midway never says it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -18,7 +18,7 @@ import msgspec
 from jsonschema import Draft202012Validator, SchemaError
 from referencing import Registry
 
-from target_expensein.decoding import LONGEST_TEXT, RecordDecoder, exactly
+from target_expensein.decoding import LONGEST_TEXT, RecordDecoder
 from target_expensein.exactjson import Ambiguous
 from target_expensein.model import Kind, Row, SourceRecord
 from target_expensein.settings import ItemSettings
@@ -115,29 +115,46 @@ class Intake:
         self._schema = schema
         self.arrival = Arrival.OPEN
 
-    def offer(self, record: msgspec.Raw | Mapping[str, Any], version: object = None) -> None:
-        """Take one record of the stream: it passes, is kept out by the filter, or is rejected.
+    def plain(self, records: Sequence[msgspec.Raw]) -> list[dict[str, Any]] | None:
+        """Decode records that are as plain as nearly all are; nothing is taken yet.
 
         Args:
-            record: The record as the tap sent it, decoded or as JSON text.
-            version: The version of the list that it is part of, if the tap says so.
+            records: The records as JSON texts.
 
-        Raises:
-            NotARecordError: If it is not an object.
+        Returns:
+            What is needed of each, for :meth:`take_plain`; None when one of them must be read to the letter.
+        """
+        if self._schema_problem is not None:
+            return []
+        rows = self._decoder.decode(records)
+        rate = self.settings.source.rate
+        if rate is not None and any(isinstance(row.get(rate), str | bool) for row in rows or ()):
+            return None
+        return rows
+
+    def take_plain(self, rows: Iterable[Mapping[str, Any]], version: object = None) -> None:
+        """Take records of the stream that :meth:`plain` has decoded.
+
+        Args:
+            rows: The needed fields of each.
+            version: The version of the list that they are part of, if the tap says so.
         """
         self.arrival = Arrival.OPEN
         self._versions.add(version)
-        if self._schema_problem is not None:
-            return
-        plain = self._decoder.decode(record) if isinstance(record, msgspec.Raw) else None
-        rate = self.settings.source.rate
-        if plain is not None and (rate is None or not isinstance(plain.get(rate), str | bool)):
-            self._take(plain, None)
-            return
-        whole = exactly(record)
-        if whole is None:
-            raise NotARecordError("'record' of a RECORD message is not an object")
-        self._take(whole, self._violation(whole))
+        for row in rows:
+            self._take(row, None)
+
+    def offer(self, record: Mapping[str, Any], version: object = None) -> None:
+        """Take one record of the stream, whatever it is like: it passes, is kept out by the filter, or is rejected.
+
+        Args:
+            record: The record as the tap sent it.
+            version: The version of the list that it is part of, if the tap says so.
+        """
+        self.arrival = Arrival.OPEN
+        self._versions.add(version)
+        if self._schema_problem is None:
+            self._take(record, self._violation(record))
 
     def _take(self, record: Mapping[str, Any], violation: str | None) -> None:
         """Sort a record in.

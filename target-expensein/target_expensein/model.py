@@ -1,15 +1,19 @@
 """The values that travel through the sync: source record, live record, and the rows of a plan.
 
-All of them are plain immutable data; none knows Singer or HTTP.
+All of them are plain immutable data; none knows Singer or HTTP. Of the records there may be a hundred thousand on either
+side: they are msgspec structures, which take a fraction of a dataclass's time to make, and which the garbage collector
+need not visit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
+
+import msgspec
 
 Value = str | bool | Decimal | list[str] | None
 """A field's value: text, flag, exact number, list of texts, or nothing."""
@@ -44,8 +48,7 @@ WRITES: Final = frozenset({Kind.CREATE, Kind.UPDATE})
 """The kinds that write."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceRecord:
+class SourceRecord(msgspec.Struct, frozen=True, eq=False, gc=False):
     """One source record that passed the item's filter, reduced to what the sync uses.
 
     Two records are equal when they would lead to the same ExpenseIn record; the entity they come from does not
@@ -63,11 +66,22 @@ class SourceRecord:
     name: str
     active: bool = True
     rate: Decimal | None = None
-    entity: str | None = field(default=None, compare=False)
+    entity: str | None = None
+
+    def __eq__(self, other: object) -> bool:
+        """Compare everything but the entity."""
+        return isinstance(other, SourceRecord) and self._compared == other._compared
+
+    def __hash__(self) -> int:
+        """Agree with equality."""
+        return hash(self._compared)
+
+    @property
+    def _compared(self) -> tuple[str, str, bool, Decimal | None]:
+        return self.reference, self.name, self.active, self.rate
 
 
-@dataclass(frozen=True, slots=True)
-class LiveRecord:
+class LiveRecord(msgspec.Struct, frozen=True, gc=False):
     """One record as ExpenseIn has it now, reduced to what is compared.
 
     Attributes:

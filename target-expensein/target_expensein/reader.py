@@ -1,8 +1,9 @@
-"""Reads Singer messages line by line: numbers exact, and a broken line named by its number instead of repeated.
+"""Reads Singer messages: numbers exact, and a broken line named by its number instead of repeated.
 
-A target gets most of its lines as plain RECORD messages. Of those only the frame is decoded here; the record itself is
-passed on as JSON text (``msgspec.Raw``), for whoever needs a field of it. Every line that is not that plain is read again
-to the letter, so that what is accepted, and what is said of what is not, does not depend on the short cut.
+Nearly all that a target gets are plain RECORD messages, one after the other. They are taken a block of lines at a time: only
+the frames are decoded here, and the records are passed on as JSON texts (``msgspec.Raw``), for whoever needs a field of
+them. A block that is not that plain is halved, and halved again, until it is one line, which is read to the letter: so what
+is accepted, and what is said of what is not, does not depend on the short cut.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import UnionType
-from typing import IO, Any, Final, TypedDict, cast
+from typing import IO, Any, Final, Literal
 
 import msgspec
 from singer_sdk.exceptions import RecordsWithoutSchemaException
@@ -38,17 +39,24 @@ OPTIONAL: Final[Mapping[str, Mapping[str, tuple[type | UnionType, str]]]] = {
 """What may be there, and is used then."""
 
 
-class PlainRecord(TypedDict, total=False):
-    """The frame of a RECORD message."""
+BLOCK: Final = 256 * 1024
+"""In bytes: how much is read at a time, and what is still pending of a line before it."""
 
-    type: str
+TakePlain = Callable[[str, int | None, list[msgspec.Raw]], bool]
+"""Takes records of a stream and a version of its list, and says whether it could: all of them, or none."""
+
+
+class PlainRecord(msgspec.Struct, gc=False):
+    """A RECORD message whose record was not looked into."""
+
+    type: Literal["RECORD"]
     stream: str
     record: msgspec.Raw
-    version: int | None
+    version: int | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _PLAIN = msgspec.json.Decoder(PlainRecord)
-_FRAME = tuple(f'"{name}"'.encode() for name in PlainRecord.__annotations__)
+_FRAME = tuple(f'"{name}"'.encode() for name in PlainRecord.__struct_fields__)
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -56,12 +64,14 @@ class MessageReader(GenericSingerReader[bytes]):
 
     Attributes:
         line: Number of the line that was read last.
+        take_plain: What takes plain records, many at a time; by default nothing does.
     """
 
     def __init__(self) -> None:
         """Start before the first line."""
         super().__init__()
         self.line = 0
+        self.take_plain: TakePlain = lambda *_: False
 
     @property
     def default_input(self) -> IO[bytes]:
@@ -73,7 +83,7 @@ class MessageReader(GenericSingerReader[bytes]):
         file_input: IO[bytes] | IO[str] | None,
         callbacks: Mapping[str, Callable[[dict[str, Any]], None]],
     ) -> Counter[str]:
-        """Hand each message to the callback for its type.
+        """Hand plain records to :attr:`take_plain`, and every other message to the callback for its type.
 
         Args:
             file_input: Where the lines come from; standard input if None.
@@ -87,17 +97,35 @@ class MessageReader(GenericSingerReader[bytes]):
             RecordsWithoutSchemaException: Likewise, if a callback says so.
         """
         counts: Counter[str] = Counter()
-        for message in self.messages(self.default_input if file_input is None else file_input):
+        for block in self._blocks(self.default_input if file_input is None else file_input):
+            self._process(block, callbacks, counts)
+        return counts
+
+    def _process(
+        self, block: bytes, callbacks: Mapping[str, Callable[[dict[str, Any]], None]], counts: Counter[str]
+    ) -> None:
+        rows = _plain(block)
+        if rows and self._take(rows):
+            self.line += len(rows)
+            counts["RECORD"] += len(rows)
+        elif middle := _middle(block):
+            self._process(block[:middle], callbacks, counts)
+            self._process(block[middle:], callbacks, counts)
+        elif (message := self._message(block)) is not None:
             kind = message["type"]
             try:
                 callbacks[kind](message)
             except (InvalidInputLine, RecordsWithoutSchemaException) as error:
                 raise type(error)(f"line {self.line}: {error}") from None
             counts[kind] += 1
-        return counts
+
+    def _take(self, rows: list[PlainRecord]) -> bool:
+        version = rows[0].version
+        version = None if version is msgspec.UNSET else version
+        return self.take_plain(rows[0].stream, version, [row.record for row in rows])
 
     def messages(self, lines: IO[bytes] | IO[str]) -> Iterator[dict[str, Any]]:
-        """Read lines to their end; empty ones are passed over.
+        """Read lines to their end, each to the letter; empty ones are passed over.
 
         Args:
             lines: Where they come from. What is open as text is read as the bytes below it: Singer is UTF-8.
@@ -108,16 +136,37 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InvalidInputLine: If a line is not a Singer message.
         """
+        for block in self._blocks(lines):
+            start = 0
+            while start < len(block):
+                end = block.find(b"\n", start) + 1 or len(block)
+                if (message := self._message(block[start:end])) is not None:
+                    yield message
+                start = end
+
+    def _blocks(self, lines: IO[bytes] | IO[str]) -> Iterator[bytes]:
+        """Read whole lines, some at a time: as many as are there, up to a block's length or the end of a line."""
         binary = getattr(lines, "buffer", lines)
-        while line := binary.readline(LONGEST_LINE + 1):
-            self.line += 1
-            if isinstance(line, str):
-                line = line.encode("utf-8", "surrogatepass")
-            if self.line == 1:
-                line = line.removeprefix(exactjson.BOM)
-            if line.isspace() or not line:
-                continue
-            yield self.deserialize_json(line)
+        read = getattr(binary, "read1", binary.read)
+        pending: list[bytes] = []
+        first = True
+        while chunk := read(BLOCK):
+            chunk = chunk.encode("utf-8", "surrogatepass") if isinstance(chunk, str) else chunk
+            end = chunk.rfind(b"\n") + 1
+            if end:
+                block = b"".join([*pending, chunk[:end]])
+                yield block.removeprefix(exactjson.BOM) if first else block
+                first, pending = False, []
+            pending.append(chunk[end:])
+            if sum(map(len, pending)) > LONGEST_LINE:
+                break  # the one line that is pending is too long, whatever is still to come of it
+        if last := b"".join(pending):
+            yield last.removeprefix(exactjson.BOM) if first else last
+
+    def _message(self, line: bytes) -> dict[str, Any] | None:
+        """Read the next line; None when it is empty."""
+        self.line += 1
+        return None if not line or line.isspace() else self.deserialize_json(line)
 
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
         """Turn one line into a message.
@@ -126,8 +175,7 @@ class MessageReader(GenericSingerReader[bytes]):
             line: The line.
 
         Returns:
-            The message. It has a known type and what a message of its type must have. A record is either JSON text that
-            was not looked into (``msgspec.Raw``) or an object; all else is decoded, numbers exact.
+            The message, numbers exact. It has a known type and what a message of its type must have.
 
         Raises:
             InvalidInputLine: If it is not a Singer message. The text does not repeat the line: it may hold what should
@@ -136,19 +184,9 @@ class MessageReader(GenericSingerReader[bytes]):
         if len(line) > LONGEST_LINE:
             raise InvalidInputLine(f"line {self.line} is longer than {LONGEST_LINE:,} bytes")
         try:
-            # Where a text is skipped over, msgspec does not look at its bytes.
-            text = None if line.isascii() else line.decode("utf-8")
+            return self._exactly(line.decode("utf-8"))
         except UnicodeDecodeError as error:
             raise InvalidInputLine(f"line {self.line} is not UTF-8 (byte {error.start + 1})") from None
-        try:
-            message = _PLAIN.decode(line)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass
-        else:
-            plain = message.get("type") == "RECORD" and "stream" in message and "record" in message
-            if plain and exactjson.names_at_most(1, line, _FRAME):
-                return cast("dict[str, Any]", message)
-        return self._exactly(line.decode("ascii") if text is None else text)
 
     def _exactly(self, text: str) -> dict[str, Any]:
         try:
@@ -168,6 +206,31 @@ class MessageReader(GenericSingerReader[bytes]):
         for problem in _problems(message):
             raise InvalidInputLine(f"line {self.line}: {problem}")
         return message
+
+
+def _plain(block: bytes) -> list[PlainRecord]:
+    """Decode the frames of plain records of one stream and version; nothing when that is not all there is in some lines."""
+    try:
+        if not block.isascii():
+            block.decode("utf-8")  # where a text is skipped over, msgspec does not look at its bytes
+        rows = _PLAIN.decode_lines(block)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return []
+    # An object cannot follow another but where one value ends and the next begins. So each line is one message.
+    lines = block.count(b"}\n{") + 1
+    if len(rows) != lines or block.count(b"\n", 0, -1) != lines - 1:
+        return []
+    if len({row.stream for row in rows}) != 1 or len({row.version for row in rows}) != 1:
+        return []
+    if not exactjson.names_at_most(block, dict.fromkeys(_FRAME, lines)):
+        return []
+    return rows if all(bytes(row.record).startswith(b"{") for row in rows) else []
+
+
+def _middle(block: bytes) -> int:
+    """Return where the line begins that is nearest to the middle of a block; 0 when there is but one line."""
+    half = len(block) // 2
+    return block.rfind(b"\n", 0, half) + 1 or (block.find(b"\n", half, -1) + 1)
 
 
 def _problems(message: Mapping[str, Any]) -> Iterator[str]:

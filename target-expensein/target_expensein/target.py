@@ -6,9 +6,10 @@ import logging
 import signal
 import sys
 import threading
-from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import IO, TYPE_CHECKING, Any, ClassVar, NoReturn, cast
 
 import click
+import msgspec
 import simplejson
 from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
 from singer_sdk.helpers.capabilities import PluginCapabilities
@@ -91,6 +92,7 @@ class TargetExpenseIn(Target):
         )
         self.exit_code = report.ExitCode.DONE
         preview = self.settings.mode == "preview"
+        cast("MessageReader", self.message_reader).take_plain = self._take_plain_records
         self._intakes = {
             name: Intake(item, keep_verdicts=preview) for name, item in self.settings.items.items()
         }
@@ -141,10 +143,17 @@ class TargetExpenseIn(Target):
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         """Offer a record to all items that its stream feeds."""
         for intake in self._intakes_of(message_dict):
-            try:
-                intake.offer(message_dict["record"], message_dict.get("version"))
-            except NotARecordError as error:
-                raise InvalidInputLine(str(error)) from None
+            intake.offer(message_dict["record"], message_dict.get("version"))
+
+    def _take_plain_records(self, stream: str, version: int | None, records: list[msgspec.Raw]) -> bool:
+        """Have all items that a stream feeds take its plain records, many at a time; or none of them any."""
+        intakes = self._streams.get(stream)
+        decoded = None if intakes is None else [intake.plain(records) for intake in intakes]
+        if intakes is None or decoded is None or None in decoded:
+            return False
+        for intake, rows in zip(intakes, decoded, strict=True):
+            intake.take_plain(rows or (), version)
+        return True
 
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
         """Note that a stream is whole (R32). It does not say that rows are to be deleted (R7)."""

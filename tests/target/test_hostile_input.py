@@ -111,6 +111,7 @@ def test_what_is_not_a_singer_stream_ends_the_run_before_anything_is_asked(
 
 def test_a_line_without_an_end_is_not_read_into_memory(monkeypatch, tmp_path):
     monkeypatch.setattr(reader, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(reader, "BLOCK", 400)
     endless = io.BufferedReader(io.BytesIO(b"x" * 100_000))  # type: ignore[arg-type]  # a raw stream
     with pytest.raises(click.ClickException, match="line 1 is longer than 1,000 bytes"):
         in_process(str(tmp_path)).receive(endless)  # type: ignore[arg-type]  # bytes, as from standard input

@@ -68,7 +68,13 @@ class ListReader:
         self._rows: msgspec.json.Decoder[list[Any]] | None = None
         countable = len(set(names)) == len(names) and all(map(exactjson.is_spelt_plainly, (*names, *frame)))
         if countable and not profile.listing.absent_is_null:
-            row = msgspec.defstruct("Row", members, rename={"id": profile.id_field, **wire_names}, gc=False)
+            row = msgspec.defstruct(
+                "Row",
+                members,
+                rename={"id": profile.id_field, **wire_names},
+                namespace={field: None for field in FIELDS if field not in wire_names},
+                gc=False,
+            )
             self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
     def read(self, body: bytearray) -> Any:  # noqa: ANN401 - any JSON
@@ -94,7 +100,7 @@ class ListReader:
         """Go through the envelope to the array."""
         if not envelope:
             return self._array(body)
-        if not exactjson.names_at_most(1, body, self._frame):
+        if not exactjson.names_at_most(body, dict.fromkeys(self._frame, 1)):
             return self._to_the_letter(body)
         try:
             members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
@@ -164,7 +170,7 @@ class ListReader:
             if not text.isascii():
                 text.decode("utf-8")  # where a text is skipped over, msgspec does not look at its bytes
             rows = self._rows.decode(text)
-            if not exactjson.names_at_most(len(rows), text, self._names):
+            if not exactjson.names_at_most(text, dict.fromkeys(self._names, len(rows))):
                 return None  # every record has each of these members, so that one has it twice (or it is not easy to tell)
             return [_live(row) for row in rows]
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -192,17 +198,12 @@ def _live(row: Any) -> LiveRecord:  # noqa: ANN401 - of a class that depends on 
     """
     if not is_usable_id(row.id):
         raise ValueError
-    return LiveRecord(
-        row.id,
-        meaningful(getattr(row, "reference", None)),
-        getattr(row, "name", None),
-        getattr(row, "is_active", None),
-        _rate(getattr(row, "rate", None)),
-    )
+    rate = None if row.rate is None else _rate(row.rate)
+    return LiveRecord(row.id, meaningful(row.reference), row.name, row.is_active, rate)
 
 
-def _rate(rate: msgspec.Raw | None) -> Decimal | None:
-    text = b"null" if rate is None else bytes(rate)
+def _rate(rate: msgspec.Raw) -> Decimal | None:
+    text = bytes(rate)
     if text == b"null":
         return None
     if text[:1] not in b"-0123456789":
