@@ -21,7 +21,8 @@ def ours(folder: Path) -> Path:
     """Make a Meltano project of this repository's meltano.yml."""
     folder.mkdir()
     shutil.copy(ROOT / "meltano.yml", folder)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    for name in (".venv", "tap-accountsiq"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 

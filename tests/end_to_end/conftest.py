@@ -180,7 +180,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Meltano project with this repository's meltano.yml."""
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(ROOT / "meltano.yml", folder)
-    (folder / ".venv").symlink_to(ROOT / ".venv")
+    for name in (".venv", "tap-accountsiq"):
+        (folder / name).symlink_to(ROOT / name)
     return folder
 
 

@@ -124,7 +124,8 @@ def test_no_secret_is_anywhere(tmp_path: Path, issued: list[str]) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "meltano.yml").write_text((ROOT / "meltano.yml").read_text())
-    (project / ".venv").symlink_to(ROOT / ".venv")
+    for name in (".venv", "tap-accountsiq"):
+        (project / name).symlink_to(ROOT / name)
     seen: set[str] = set()
     config_modes: set[int] = set()
     printed = []
