@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from target_expensein.api.client import ExpenseInClient
@@ -21,9 +21,10 @@ from target_expensein.guard import Gated, Past, gate
 from target_expensein.ledger import Entry, Ledger, RunLog
 from target_expensein.limits import Limits
 from target_expensein.live import LiveIndex
-from target_expensein.model import Applied, Field, Kind, Row
+from target_expensein.model import Applied, Kind, Row
 from target_expensein.plan import AppliedValues, ItemPlan
 from target_expensein.progress import Progress
+from target_expensein.readback import Look, is_listed, shows
 from target_expensein.settings import Settings
 
 SETTLE_READS = 3
@@ -235,7 +236,7 @@ class Engine:
         for entry in unsettled:
             if entry.row.item != item or (entry.status is not None and entry.row.reference in pending):
                 continue
-            done = _shows(entry, live)
+            done = shows(entry, live)
             status, found = (Status.DONE, "shows") if done else (Status.FAILED, "does not show")
             self._log.settle_found(entry, status, f"ExpenseIn's live state {found} it")
 
@@ -251,7 +252,7 @@ class Engine:
         return {
             entry.row.reference: entry
             for entry in self._ledger.sent(item, asked - shows_within)
-            if not _is_listed(entry, live)
+            if not is_listed(entry, live)
         }
 
     def _carry_out(self, task: Task, plan: ItemPlan, result: ItemResult) -> None:
@@ -336,59 +337,6 @@ class Engine:
         return look
 
 
-class Look:
-    """What a collection that was read back tells about the writes to it.
-
-    Args:
-        outcomes: What the writes were answered with.
-        fresh: The plan that was made from it.
-        asked: When it was asked for, on the clock of the outcomes.
-        shows_within: Seconds after which a creation that was sent is in the list, if it happened at all.
-
-    Attributes:
-        missing: References of the writes that may have happened and do not show.
-    """
-
-    def __init__(
-        self, outcomes: Sequence[Outcome], fresh: ItemPlan, asked: float, shows_within: float
-    ) -> None:
-        """Compare the writes with what is still to be done."""
-        self._asked = asked
-        self._shows_within = shows_within
-        self._open = {row.reference: row for row in fresh.rows if row.kind is not Kind.NOTICE}
-        maybe_done = [one for one in outcomes if one.status in {Status.DONE, Status.UNKNOWN}]
-        self.missing = {one.row.reference for one in maybe_done} & self._open.keys()
-        created = [
-            one
-            for one in maybe_done
-            if one.status is Status.DONE and one.row.kind is Kind.CREATE and one.began
-        ]
-        self._lags = any(one.row.reference in self.missing for one in created)
-        self._latest = max((one.began for one in created), default=0.0)
-
-    def verdict(self, outcome: Outcome) -> Outcome:
-        """Say what a write has come to."""
-        if outcome.status not in {Status.DONE, Status.UNKNOWN}:
-            return outcome
-        if outcome.row.reference in self.missing:
-            return _unsettled(outcome, self._open[outcome.row.reference].detail)
-        return replace(outcome, status=Status.DONE, reason=outcome.row.reason)
-
-    def certainly_absent(self, outcome: Outcome) -> bool:
-        """Tell whether a creation of unknown outcome certainly did not happen, so that it can be sent again.
-
-        It is not listed, and so long after it was sent it would be. Or the server had done with it, and its list is
-        up to date: it has everything that it confirmed, among that a record that was created later.
-        """
-        row = self._open.get(outcome.row.reference)
-        if outcome.status is not Status.UNKNOWN or row is None or row.kind is not Kind.CREATE or self._lags:
-            return False
-        if not outcome.began:  # sent by an earlier run, and deferred by this one
-            return False
-        waited = self._asked - outcome.ended >= self._shows_within
-        return waited or (not outcome.at_work and self._latest > outcome.ended)
-
-
 def _known(rows: Sequence[Row], pending: Mapping[str | None, Entry]) -> Iterator[tuple[Row, Entry]]:
     """Yield the creations that may have been sent already, each with the note of that."""
     for row in rows:
@@ -405,35 +353,7 @@ def _deferred(row: Row, entry: Entry) -> Outcome:
     return Outcome(row, Status.UNKNOWN, "unsettled", detail)
 
 
-def _is_listed(creation: Entry, live: LiveIndex) -> bool:
-    """Tell whether what was created is there: under its reference, or under its ID if an admin has changed that since."""
-    confirmed = creation.answer is not None and live.has(creation.answer)
-    return confirmed or bool(live.matches(creation.row.reference or ""))
-
-
-def _shows(entry: Entry, live: LiveIndex) -> bool:
-    """Tell whether the live state has what a write was to bring about."""
-    row = entry.row
-    if row.kind is Kind.CREATE:
-        return _is_listed(entry, live)
-    reference = row.values.get(Field.REFERENCE, row.reference)
-    candidates = live.matches(reference) if isinstance(reference, str) else live.unreferenced(row.name or "")
-    wanted = {name: value for name, value in row.values.items() if name in {Field.NAME, Field.IS_ACTIVE}}
-    return any(
-        all(getattr(record, name) == value for name, value in wanted.items())
-        for record in candidates
-        if row.record_id is None or record.id == row.record_id
-    )
-
-
 def _merged(outcomes: Sequence[Outcome], newer: Sequence[Outcome]) -> list[Outcome]:
     """Replace outcomes by newer ones of the same reference."""
     by_reference = {outcome.row.reference: outcome for outcome in newer}
     return [by_reference.get(outcome.row.reference, outcome) for outcome in outcomes]
-
-
-def _unsettled(outcome: Outcome, detail: str = "") -> Outcome:
-    """Mark a write that reading back does not show."""
-    seen = detail or "reading the collection again does not show it"
-    before = f"{outcome.detail}; " if outcome.detail else ""
-    return replace(outcome, status=Status.UNSETTLED, reason="unsettled", detail=f"{before}{seen}")
