@@ -31,7 +31,7 @@ TARGET_BYTES_EACH = 1_400
 """Bytes of the target's peak for each further record, both sides together. ``make bench`` asks for 1,000 on 100,000
 records; on the few thousand of a test, the allocator's steps alone can come to some hundreds more."""
 
-TAP_CALLS_EACH, TARGET_CALLS_EACH = 80, 160
+TAP_CALLS_EACH, TARGET_CALLS_EACH = 75, 125
 """Function calls, Python's and C's, for each further record of the sync's fields. One more call for each field would
 show; a faster processor does not."""
 
