@@ -176,7 +176,7 @@ class _Play:
             self.played.counts["disk troubles"] += 1
         self._judge(execution, disturbed=True)
         refused = any(400 <= rule["fault"].get("status", 0) < 500 for rule in step.faults)
-        if execution.states and not step.edit_at and not refused:
+        if execution.states and not step.edit_at and not step.edit_at_put and not refused:
             self._check_states(execution)
         self._look()
 
@@ -213,6 +213,11 @@ class _Play:
         """Edit by hand while the run is at work."""
         self._look()
         self._sides.edit_by_hand(number, existing_only=True)
+
+    def edit_what_is_written(self, path: str, number: int) -> bool:
+        """Edit by hand what a PUT is about to change; return whether it is there."""
+        self._look()
+        return self._sides.edit_what_is_written(path, number)
 
     # --- checks -------------------------------------------------------------------------------------------------------
 
@@ -347,7 +352,7 @@ class _Watch:
             if (entry.method != "GET" and entry.side == "expensein") or self._seen["expensein"] == 1:
                 self._play.spoil(self._step.disk)
             if entry.method != "GET" and entry.side == "expensein":
-                self._write()
+                self._write(entry)
         if (
             kill
             and kill.side == entry.side
@@ -358,9 +363,14 @@ class _Watch:
             if self._hits == kill.number:
                 self.kill()
 
-    def _write(self) -> None:
+    def _write(self, entry: Entry) -> None:
         """Be told of a write that arrives."""
         self._writes += 1
+        if entry.method == "PUT":
+            self._seen["PUT"] += 1
+            edit = self._step.edit_at_put.get(self._seen["PUT"])
+            if edit is not None and self._play.edit_what_is_written(entry.path, edit):
+                self.counts["edits between reading and writing"] += 1
         if self._writes == self._step.full_at:
             self._play.fill_the_disk()
             self.counts["disks that got full between two writes"] += 1

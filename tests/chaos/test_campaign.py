@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from .campaign import player
-from .cases import SYSTEMATIC, case, systematic
+from .cases import SYSTEMATIC, case, edits_at_puts, systematic
 from .model import Model, Row, new_record
 from .runner import Player
 
@@ -35,6 +35,18 @@ def test_a_kill_between_two_writes(at_play: Player, kill):
     played = at_play.play(systematic("short", kill))
     assert played.problems == []
     assert any(name.startswith("kills") for name in played.counts), "nobody was killed"
+
+
+def test_an_edit_between_reading_and_writing_is_not_lost(at_play: Player):
+    played = at_play.play(edits_at_puts("short"))
+    assert played.problems == []
+    assert played.counts["edits between reading and writing"]
+
+
+def test_the_campaign_sees_such_an_edit_lost():
+    with player("ignores_etags") as broken:
+        problems = broken.play(edits_at_puts("sabotaged")).problems
+    assert any("(R9)" in problem for problem in problems)
 
 
 class TestTheModel:
