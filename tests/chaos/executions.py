@@ -96,7 +96,7 @@ class Zygote:
         self._sabotage = sabotage
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start it, and wait until it is ready: the first case must not find it slower than the others do."""
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
@@ -105,6 +105,9 @@ class Zygote:
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
+        if not self._socket.recv(64):
+            message = "the process that forks tap and target did not start"
+            raise Hangs(message)
         return self
 
     def __exit__(
