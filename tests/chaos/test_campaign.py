@@ -17,7 +17,7 @@ from .model import Model, Row, new_record
 from .runner import Player, is_true_of_what_happened
 
 SEED = 1
-CASES = [number for number in range(1, 27) if number % 8 and number != 21]
+CASES = [number for number in range(1, 13) if number % 8]
 """Without those that are systematic, which follow, and without Meltano, which ``tests/end_to_end`` is for."""
 LISTED_AFTER = 1
 """Seconds: longer than it takes to begin a run."""
