@@ -22,6 +22,9 @@ MARGIN = 3.0
 LAG = 3.0
 """Seconds by which a list lags: longer than it takes to begin the next run."""
 
+PUTS = 20
+"""Among how many of a run's PUTs those are drawn at whose arrival an admin edits."""
+
 MELTANO_EVERY = 40
 SYSTEMATIC_EVERY = 8
 
@@ -57,6 +60,8 @@ class Step:
         source_edits: Numbers to draw the edits in AccountsIQ from, made before it.
         hand_edits: Numbers to draw the edits in ExpenseIn from, made before it.
         edit_at: Hand edits during the run: the number of the request to ExpenseIn → number to draw from.
+        edit_at_put: Hand edits of the very record that a PUT is about to change, after the target has read it: the number of
+            the PUT, when it arrives → number to draw from.
         faults: Fault rules of the sandbox.
         kill: Who is killed.
         disk: What cannot be written.
@@ -68,6 +73,7 @@ class Step:
     source_edits: tuple[int, ...] = ()
     hand_edits: tuple[int, ...] = ()
     edit_at: Mapping[int, int] = field(default_factory=dict)
+    edit_at_put: Mapping[int, int] = field(default_factory=dict)
     faults: tuple[Mapping[str, Any], ...] = ()
     kill: Kill | None = None
     disk: str | None = None
@@ -187,6 +193,12 @@ def full_disk(name: str, number: int) -> Case:
     return _small(name, changes if number % 2 else [Step(full_at=at)])
 
 
+def edits_at_puts(name: str) -> Case:
+    """Return the small case with an edit at the arrival of every other change, which is sent anew after it."""
+    edits = {number: number for number in range(1, 4 * WRITES_OF_SYSTEMATIC, 2)}
+    return _small(name, [Step(), Step(all_names=True, edit_at_put=edits)])
+
+
 def _small(name: str, steps: Sequence[Step], lag: float = 0) -> Case:
     """Return a case with two records of each item and one write at a time."""
     return Case(
@@ -210,10 +222,17 @@ def _step(rng: random.Random, *, etag: bool, late: bool, settled_refusals: bool,
     disk = rng.choice(DISKS) if 0.5 < trouble < 0.7 and not meltano else None
     # Without ETag nothing can protect an edit that comes between our reading of a record and our writing of it.
     edits = {rng.randint(1, 20): rng.getrandbits(32)} if etag and rng.random() < 0.3 else {}
+    edits_at_put = (
+        {put: rng.getrandbits(32) for put in range(1, PUTS + 1) if rng.random() < 0.5}
+        if etag and rng.random() < 0.7
+        else {}
+    )
     return Step(
         source_edits=_numbers(rng, 4),
         hand_edits=_numbers(rng, 4),
         edit_at=edits,
+        edit_at_put=edits_at_put,
+        all_names=bool(edits_at_put) and rng.random() < 0.5,  # so that there are PUTs
         faults=tuple(
             _fault(rng, tap=tap, late=late, settled_refusals=settled_refusals)
             for _ in range(rng.choice([0, 1, 1, 2, 3]))

@@ -96,7 +96,10 @@ class Zygote:
         self._sabotage = sabotage
 
     def __enter__(self) -> Self:
-        """Start it."""
+        """Start it, and wait until it is ready: the first case must not find it slower than the others do.
+
+        If it did not start, nothing is said here, and the first case stumbles over it.
+        """
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
@@ -105,6 +108,7 @@ class Zygote:
             pass_fds=[theirs.fileno()],
         )
         theirs.close()
+        self._socket.recv(64)
         return self
 
     def __exit__(

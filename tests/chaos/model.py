@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -95,7 +96,8 @@ class Model:
         doubled: Collection and reference that an admin gave to a second record.
         created: Item and reference of each record that the sync made.
         changed: Item and reference of each record that the sync changed.
-        taken_away: Item and reference of each record that the sync made and an admin removed.
+        taken_away: Item and reference of each record that the sync made and an admin removed, or took the reference from →
+            when that happened last.
     """
 
     expected: dict[str, dict[str, Record]] = field(
@@ -105,7 +107,7 @@ class Model:
     doubled: set[tuple[str, str]] = field(default_factory=set)
     created: set[tuple[str, str]] = field(default_factory=set)
     changed: set[tuple[str, str]] = field(default_factory=set)
-    taken_away: set[tuple[str, str]] = field(default_factory=set)
+    taken_away: dict[tuple[str, str], datetime] = field(default_factory=dict)
 
     def source_is(self, source: Source) -> None:
         """Take note of what the source says now."""
@@ -115,8 +117,11 @@ class Model:
 
     def edited(self, collection: str, record: Record) -> None:
         """Take note of a record that an admin made or edited: all of it is right as it is."""
+        before = self.expected[collection].get(str(record["id"]), record)
         self.expected[collection][str(record["id"])] = record
         reference = record["reference"]
+        if before["reference"] != reference:
+            self._took_away(collection, before)
         same = [one for one in self.expected[collection].values() if one["reference"] == reference]
         if reference and len(same) > 1:
             self.doubled.add((collection, reference))
@@ -124,8 +129,12 @@ class Model:
     def removed(self, collection: str, record: Record) -> None:
         """Take note of a record that an admin removed."""
         del self.expected[collection][str(record["id"])]
+        self._took_away(collection, record)
+
+    def _took_away(self, collection: str, record: Record) -> None:
         item = next(item for item, its_collection in COLLECTION.items() if its_collection == collection)
-        self.taken_away |= {(item, record["reference"])} & self.created
+        if (item, record["reference"]) in self.created:
+            self.taken_away[item, record["reference"]] = datetime.now(UTC)
 
     def witness(self, live: Live) -> list[str]:
         """Look at what a run left behind, and take over what is allowed.

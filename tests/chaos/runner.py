@@ -11,12 +11,14 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from sandbox.requestlog import Entry, Moment
 from sandbox.testing import Sandbox
 from target_expensein.apply import Status
+from target_expensein.ledger import Entry as LedgerEntry
 from target_expensein.ledger import Ledger
 from target_expensein.model import Kind
 
@@ -177,7 +179,7 @@ class _Play:
             self.played.counts["disk troubles"] += 1
         self._judge(execution, disturbed=True)
         refused = any(400 <= rule["fault"].get("status", 0) < 500 for rule in step.faults)
-        if execution.states and not step.edit_at and not refused:
+        if execution.states and not step.edit_at and not step.edit_at_put and not refused:
             self._check_states(execution)
         self._look()
 
@@ -214,6 +216,11 @@ class _Play:
         """Edit by hand while the run is at work."""
         self._look()
         self._sides.edit_by_hand(number, existing_only=True)
+
+    def edit_what_is_written(self, path: str, number: int) -> bool:
+        """Edit by hand what a PUT is about to change; return whether it is there."""
+        self._look()
+        return self._sides.edit_what_is_written(path, number)
 
     # --- checks -------------------------------------------------------------------------------------------------------
 
@@ -292,23 +299,27 @@ class _Play:
                     f"ledger: {entry.row.item} {entry.row.reference!r} of run {entry.run_id} is still open"
                 )
             entries = [entry for run in ledger.history(1000) for entry in ledger.entries(run.run_id)]
-        noted = {(one.row.item, one.row.reference, one.row.kind, one.status) for one in entries}
-        for item, reference in self._model.created:
-            allowed = {Status.DONE}
-            if refused:  # the server's own word, after it had done the work
-                allowed.add(Status.REJECTED)
-            if (item, reference) in self._model.taken_away:  # perhaps before any list showed it
-                allowed.add(Status.FAILED)
-            if not any((item, reference, Kind.CREATE, status) in noted for status in allowed):
-                self._fail(f"ledger: nothing says that {item} {reference!r} was created")
+        written = {(one.row.item, one.row.reference, one.row.kind) for one in entries}
+        told = {
+            (one.row.item, one.row.reference)
+            for one in entries
+            if one.row.kind is Kind.CREATE and self._is_true_of_what_happened(one, refused=refused)
+        }
+        for item, reference in self._model.created - told:
+            self._fail(f"ledger: nothing says that {item} {reference!r} was created")
         for item, reference in self._model.changed:
-            if not any((item, reference, Kind.UPDATE, status) in noted for status in Status):
+            if (item, reference, Kind.UPDATE) not in written:
                 self._fail(f"ledger: nothing says that {item} {reference!r} was changed")
         code, said = self._pair.history()
         if code:
             self._fail(f"expensein history --verify ended with {code}: {said}")
         self.played.counts["records created"] += len(self._model.created)
         self.played.counts["records changed"] += len(self._model.changed)
+
+    def _is_true_of_what_happened(self, entry: LedgerEntry, *, refused: bool) -> bool:
+        taken_away = self._model.taken_away.get((entry.row.item, entry.row.reference or ""))
+        is_there = str(entry.answer) in self._model.expected[COLLECTION[entry.row.item]]
+        return is_true_of_what_happened(entry, taken_away=taken_away, is_there=is_there, refused=refused)
 
     def _fail(self, problem: str) -> None:
         if problem not in self.played.problems:
@@ -317,6 +328,32 @@ class _Play:
 
     def _say(self, text: str) -> None:
         self.played.log.append(text)
+
+
+def is_true_of_what_happened(
+    entry: LedgerEntry, *, taken_away: datetime | None, is_there: bool, refused: bool
+) -> bool:
+    """Tell whether the ledger may say this of a creation that happened.
+
+    "Failed" is true if an admin took the record away before that was noted, for then no list showed it to the run that
+    noted it: admins do that between two runs, and a run reads before it notes. It is not true of a record that is there
+    under the ID by which the server confirmed it.
+
+    Args:
+        entry: What the ledger says.
+        taken_away: When an admin removed the record or took the reference from it; None when nobody did.
+        is_there: Whether a record has the ID that the server confirmed.
+        refused: Whether the server refused after it had done the work.
+    """
+    match entry.status:
+        case Status.DONE:
+            return True
+        case Status.REJECTED:
+            return refused
+        case Status.FAILED if taken_away and entry.settled_at:
+            return entry.settled_at > taken_away and not is_there
+        case _:
+            return False
 
 
 class _Watch:
@@ -348,7 +385,7 @@ class _Watch:
             if (entry.method != "GET" and entry.side == "expensein") or self._seen["expensein"] == 1:
                 self._play.spoil(self._step.disk)
             if entry.method != "GET" and entry.side == "expensein":
-                self._write()
+                self._write(entry)
         if (
             kill
             and kill.side == entry.side
@@ -359,9 +396,14 @@ class _Watch:
             if self._hits == kill.number:
                 self.kill()
 
-    def _write(self) -> None:
+    def _write(self, entry: Entry) -> None:
         """Be told of a write that arrives."""
         self._writes += 1
+        if entry.method == "PUT":
+            self._seen["PUT"] += 1
+            edit = self._step.edit_at_put.get(self._seen["PUT"])
+            if edit is not None and self._play.edit_what_is_written(entry.path, edit):
+                self.counts["edits between reading and writing"] += 1
         if self._writes == self._step.full_at:
             self._play.fill_the_disk()
             self.counts["disks that got full between two writes"] += 1

@@ -47,6 +47,8 @@ NAMES = (
     "Zoë\u2019s",
     "x",
 )
+KEPT = 0.7
+"""How many of the edits of what is being written are of fields that the sync must keep."""
 ODD_CODES = (" 7", "007", "7", "A1", "a1", "\uff211", "é", "%2e/..", "0")
 
 
@@ -200,6 +202,29 @@ class Sides:
                 self._model.removed(collection, record)
                 return
         self._model.edited(collection, self._box.edit_live(collection, record["id"], **changes))
+
+    def edit_what_is_written(self, path: str, number: int) -> bool:
+        """Edit the record that a PUT is about to change.
+
+        Args:
+            path: The PUT's path.
+            number: What to draw the edit from: an owned field, or one that the sync must keep.
+
+        Returns:
+            Whether there is such a record.
+        """
+        rng = random.Random(number)  # noqa: S311 - reproducible on purpose
+        collection, identity = path.split("/")[-2:]
+        record = next((one for one in self._box.live(collection) if str(one["id"]) == identity), None)
+        if record is None:
+            return False
+        kept = [
+            (name, value) for name, value in (*UNOWNED[collection], *UNKNOWN) if record.get(name) != value
+        ]
+        owned = [("name", f"Edited {rng.randint(0, 999)}"), ("reference", None)]
+        name, value = rng.choice(kept if kept and rng.random() < KEPT else owned)
+        self._model.edited(collection, self._box.edit_live(collection, record["id"], **{name: value}))
+        return True
 
     def edit_all_names(self) -> None:
         """Give every record of ExpenseIn another name by hand."""

@@ -3,9 +3,9 @@
 So an execution costs tens of milliseconds instead of a second of imports, and still is a process of its own that can be
 killed. In the children only the waits between the attempts at a request are shortened; nothing else is changed.
 
-Its arguments are the descriptor of a socket, over which it obeys one client, and how to break the target, if at all. A message with the descriptors of the child's
-standard streams starts a child and is answered with its process id; a message ``{"wait": pid}`` is answered with the
-child's exit status.
+Its arguments are the descriptor of a socket, over which it obeys one client, and how to break the target, if at all. It
+says when it is ready. A message with the descriptors of the child's standard streams starts a child and is answered with
+its process id; a message ``{"wait": pid}`` is answered with the child's exit status.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ def main() -> None:
     shorten_the_waits()
     if sys.argv[2]:
         SABOTAGES[sys.argv[2]]()
+    connection.send(b"ready")
     while True:
         data, descriptors, _, _ = socket.recv_fds(connection, MESSAGE, 3)
         if not data:
