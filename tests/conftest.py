@@ -18,6 +18,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+# Tests start a thousand commands, some in environments that they have just made: each would compile all that it imports anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
 NOBODY = "nobody"
 """PostgreSQL refuses to run as root."""
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +23,9 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@pytest.fixture
-def applied(open_pair: OpenPair) -> Iterator[Pair]:
-    """The pair after its first sync: twenty projects, and the ten accounts that pass the filter."""
+@pytest.fixture(scope="module")
+def first_night(open_pair: OpenPair) -> Iterator[tuple[Pair, dict[str, Any]]]:
+    """The pair after its first sync, and the state of both services: twenty projects, and the ten accounts that pass the filter."""
     with open_pair() as pair:
         pair.box.set_source(
             ENTITY, "dimensions", [dimension("PROJECT", PROJECTS), dimension("REGION", REGIONS)]
@@ -33,8 +36,18 @@ def applied(open_pair: OpenPair) -> Iterator[Pair]:
             [{"Code": code, "Description": name, "IsActive": True} for code, name in ACCOUNTS.items()],
         )
         assert pair.run(SETTINGS).exit_code == 0
-        pair.writes()
-        yield pair
+        yield pair, pair.box.state()
+
+
+@pytest.fixture
+def applied(first_night: tuple[Pair, dict[str, Any]], tmp_path: Path) -> Pair:
+    """The same for each test anew, with a ledger and reports of its own."""
+    pair, state = first_night
+    pair.box.reset(state)
+    pair.box.clear_requests()
+    folder = tmp_path / pair.output.parent.name
+    shutil.copytree(pair.output.parent, folder, symlinks=True)
+    return replace(pair, output=folder / pair.output.name)
 
 
 def dimension(code: str, options: Mapping[str, str]) -> dict[str, Any]:

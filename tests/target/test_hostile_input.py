@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 import re
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -24,12 +26,23 @@ from target_expensein.target import TargetExpenseIn
 
 from .conftest import Result, TargetCommand, record, schema, state, stream, whole
 
-COMMAND = TargetExpenseIn.cli  # each time that it is asked for, the SDK adds a handler to the log
 CATEGORIES = {"categories": {"enabled": True}}
 TRAVEL = record("accounts", code="5000", description="Travel")
 MEALS = record("accounts", code="5100", description="Meals")
 OPEN = schema("accounts")
 END = whole("accounts")
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """Each time that the command is asked for, the SDK sets up the log, for the tests to come as well."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield
+    root.setLevel(level)
+    for handler in root.handlers[:]:
+        if handler not in handlers:
+            root.removeHandler(handler)
 
 
 def line(message: Any, old: str = "", new: str = "") -> bytes:
@@ -226,7 +239,7 @@ def test_r32_a_list_that_is_not_certainly_whole_is_not_applied(target: TargetCom
 def test_a_state_of_any_kind_is_passed_on_digit_for_digit(target: TargetCommand, value):
     config = str(target.configure(items=CATEGORIES))
     messages = b"".join(map(line, [OPEN, TRAVEL, END])) + line(state(1), "1", value)
-    ended = CliRunner().invoke(COMMAND, ["--config", config], input=messages)
+    ended = CliRunner().invoke(TargetExpenseIn.cli, ["--config", config], input=messages)
     assert ended.exit_code == 0
     assert json.loads(ended.stdout, parse_float=str) == json.loads(value, parse_float=str)
 

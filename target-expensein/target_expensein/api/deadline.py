@@ -56,13 +56,20 @@ class _Answer(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Timed(self.fp.detach(), sock))
 
     def begin(self) -> None:
-        """Read the head; one that makes no sense is refused, for what comes after it cannot be trusted either."""
+        """Read the head; one that makes no sense is refused, for what comes after it cannot be trusted either.
+
+        urllib3 refuses two lengths too, but so late that nobody would close the connection.
+        """
         super().begin()
         try:
             assert_header_parsing(self.msg)
         except HeaderParsingError as error:
             message = "malformed headers"
             raise http.client.HTTPException(message) from error
+        values = self.msg.get_all("Content-Length", [])
+        if len({length.strip() for value in values for length in value.split(",")}) > 1:
+            message = "more than one length"
+            raise http.client.HTTPException(message)
 
 
 class _Plain(HTTPConnection):
