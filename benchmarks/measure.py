@@ -50,8 +50,16 @@ class Usage:
 
 
 def clean_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the caller's environment without settings of the plugins, and with these variables."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)} | dict(more or {})
+    """Return the caller's environment without settings of the plugins, and with these variables.
+
+    What Python compiles, it keeps: a program that is installed starts that way.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(OURS) and name != "PYTHONDONTWRITEBYTECODE"
+    }
+    return kept | dict(more or {})
 
 
 def run(
