@@ -131,7 +131,7 @@ def explain(
     seen = {} if lines is None else read_source(chosen, reference, lines)
     with ExitStack() as stack:
         ledger = stack.enter_context(Ledger.open(settings.ledger, settings.account))
-        client = stack.enter_context(connect(settings)) if settings.api_key else None
+        client = stack.enter_context(connect(ExpenseInClient, settings)) if settings.api_key else None
         last_plan = None if seen else _last_plan(settings, ledger)
         facts = []
         for name in items:

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from target_expensein import page, planfile
 from target_expensein.api.client import ExpenseInClient
+from target_expensein.api.retry import RetryPolicy
 from target_expensein.engine import Engine, ItemResult, Task
 from target_expensein.intake import Intake
 from target_expensein.ledger import Ledger, RunLog
@@ -32,14 +33,25 @@ from target_expensein.source import SourceList
 DIFFERENCES_SHOWN = 5
 
 
-def connect(settings: Settings, wait: Callable[[float], object] = time.sleep) -> ExpenseInClient:
+ClientT = TypeVar("ClientT", bound=ExpenseInClient)
+
+
+def connect(
+    kind: type[ClientT],
+    settings: Settings,
+    *,
+    wait: Callable[[float], object] = time.sleep,
+    retries: RetryPolicy | None = None,
+) -> ClientT:
     """Return a connection to ExpenseIn; nothing is sent yet.
 
     Args:
+        kind: Which client.
         settings: Where to, and how.
         wait: Waits for a number of seconds.
+        retries: How often and how patiently calls are repeated; None for the usual numbers.
     """
-    return ExpenseInClient(
+    return kind(
         settings.api_url,
         settings.api_key,
         settings.profile,
@@ -48,6 +60,7 @@ def connect(settings: Settings, wait: Callable[[float], object] = time.sleep) ->
         megabytes=settings.max_answer_megabytes,
         ca_bundle=settings.ca_bundle,
         sleep=wait,
+        retries=retries,
     )
 
 
@@ -69,7 +82,7 @@ class Surroundings:
 
     def client(self) -> ExpenseInClient:
         """Return a connection to ExpenseIn; being told to stop ends its every wait."""
-        return connect(self.settings, self.stop.wait)
+        return connect(ExpenseInClient, self.settings, wait=self.stop.wait)
 
     @contextmanager
     def ledger(self, mode: str) -> Iterator[tuple[Ledger, RunLog]]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sandbox.testing import Sandbox
+from target_expensein.api.client import ExpenseInClient
+from target_expensein.api.profile import load_profile
 
 COMMAND = Path(__file__).parents[2] / ".venv/bin/target-expensein"
 
@@ -164,3 +166,20 @@ def box() -> Iterator[Sandbox]:
 def target(box: Sandbox, tmp_path: Path) -> TargetCommand:
     """The command against empty services."""
     return TargetCommand(box, tmp_path)
+
+
+OpenClient = Callable[..., ExpenseInClient]
+
+
+@pytest.fixture
+def open_client() -> Iterator[OpenClient]:
+    """Make clients of ExpenseIn, address and key first; all are closed in the end."""
+    opened: list[ExpenseInClient] = []
+
+    def make(url: str, key: str, overlay: dict[str, Any] | None, **arguments: Any) -> ExpenseInClient:
+        opened.append(ExpenseInClient(url, key, load_profile(overlay), **arguments))
+        return opened[-1]
+
+    yield make
+    for client in opened:
+        client.close()

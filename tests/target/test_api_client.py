@@ -38,6 +38,8 @@ from target_expensein.api.errors import (
 from target_expensein.api.profile import load_profile
 from target_expensein.api.retry import RetryPolicy
 
+from .conftest import OpenClient
+
 COLLECTIONS = {
     "categories": "categories",
     "projects": "projects",
@@ -112,28 +114,18 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def connect(box: Sandbox, slept: list[float]) -> Iterator[Connect]:
-    opened: list[ExpenseInClient] = []
-
-    def make(overlay: dict[str, Any] | None = None, **changed: object) -> ExpenseInClient:
+def connect(box: Sandbox, slept: list[float], open_client: OpenClient) -> Connect:
+    def make(overlay: dict[str, Any] | None = None, **changed: Any) -> ExpenseInClient:
         settings: dict[str, Any] = {
-            "api_url": box.expensein_url,
-            "api_key": box.api_key,
+            "url": box.expensein_url,
+            "key": box.api_key,
             "concurrency": 4,
             "timeout": 5,
             "sleep": slept.append,
         }
-        settings |= changed
-        opened.append(
-            ExpenseInClient(
-                settings.pop("api_url"), settings.pop("api_key"), load_profile(overlay), **settings
-            )
-        )
-        return opened[-1]
+        return open_client(overlay=overlay, **(settings | changed))
 
-    yield make
-    for client in opened:
-        client.close()
+    return make
 
 
 @pytest.fixture
@@ -368,7 +360,7 @@ def test_a_member_left_out_by_the_profile_is_not_sent(box: Sandbox, connect: Con
 
 def test_a_wrong_key_stops_the_run(connect: Connect) -> None:
     with pytest.raises(Unauthorized, match=r"401.*regenerated.*api_key") as caught:
-        list(connect(api_key="wrong-key-1").list("projects"))
+        list(connect(key="wrong-key-1").list("projects"))
     assert caught.value.scope is Scope.RUN
     assert "wrong-key-1" not in str(caught.value)
 
@@ -605,7 +597,7 @@ def test_a_create_that_was_turned_away_is_repeated(box: Sandbox, client: Expense
 def test_a_create_that_finds_no_server_is_repeated_and_then_certainly_did_not_run(
     connect: Connect, slept: list[float]
 ) -> None:
-    client = connect(api_url="http://127.0.0.1:9/1.0/")
+    client = connect(url="http://127.0.0.1:9/1.0/")
     with pytest.raises(Unreachable, match=r"no connection.*api_url"):
         client.create("suppliers", {"name": "Bond", "reference": "007"})
     assert len(slept) == 4
@@ -687,14 +679,14 @@ def test_many_workers_share_the_client(box: Sandbox, client: ExpenseInClient) ->
 )
 def test_an_unusable_address_is_refused_before_anything_is_sent(connect: Connect, url: str) -> None:
     with pytest.raises(ConfigurationError, match="api_url") as caught:
-        connect(api_url=url)
+        connect(url=url)
     assert "secret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", ["", " ", "two words-s3cret", "s3cret\n", "s3crét"])
 def test_an_unusable_key_is_refused_without_showing_it(connect: Connect, key: str) -> None:
     with pytest.raises(ConfigurationError, match="api_key") as caught:
-        connect(api_key=key)
+        connect(key=key)
     assert "s3cr" not in str(caught.value)
 
 

@@ -24,8 +24,9 @@ from target_expensein.api.errors import (
     RedirectRefused,
     Refused,
 )
-from target_expensein.api.profile import load_profile
 from target_expensein.model import LiveRecord
+
+from .conftest import OpenClient
 
 KEY = "key-of-the-account-1"
 JSON = {"Content-Type": "application/json"}
@@ -106,20 +107,11 @@ def slept() -> list[float]:
 
 
 @pytest.fixture
-def connect(server: Script, slept: list[float]) -> Iterator[Connect]:
-    opened: list[ExpenseInClient] = []
-
+def connect(server: Script, slept: list[float], open_client: OpenClient) -> Connect:
     def make(overlay: dict[str, Any] | None = None) -> ExpenseInClient:
-        opened.append(
-            ExpenseInClient(
-                server.url, KEY, load_profile(overlay), concurrency=1, timeout=5, sleep=slept.append
-            )
-        )
-        return opened[-1]
+        return open_client(server.url, KEY, overlay, concurrency=1, timeout=5, sleep=slept.append)
 
-    yield make
-    for client in opened:
-        client.close()
+    return make
 
 
 @pytest.fixture

@@ -25,11 +25,10 @@ from hypothesis import strategies as st
 from target_expensein.api import deadline, paging
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError, BadAnswer, OutcomeUnknown, RedirectRefused, Unreachable
-from target_expensein.api.profile import load_profile
 from target_expensein.api.retry import RetryPolicy, retry_after_seconds
 from target_expensein.commands.doctor import _skew
 
-from .conftest import TargetCommand, stream
+from .conftest import OpenClient, TargetCommand, stream
 
 KEY = "key-of-the/account+1"
 CATEGORIES = {"categories": {"enabled": True}}
@@ -130,9 +129,7 @@ Connect = Callable[..., ExpenseInClient]
 
 
 @pytest.fixture
-def connect(server: RawServer) -> Iterator[Connect]:
-    opened: list[ExpenseInClient] = []
-
+def connect(server: RawServer, open_client: OpenClient) -> Connect:
     def make(overlay: dict[str, Any] | None = None, **more: Any) -> ExpenseInClient:
         arguments: dict[str, Any] = {
             "concurrency": 1,
@@ -140,12 +137,9 @@ def connect(server: RawServer) -> Iterator[Connect]:
             "sleep": lambda _: None,
             "retries": RetryPolicy(attempts=2, throttled_attempts=2),
         }
-        opened.append(ExpenseInClient(server.url, KEY, load_profile(overlay), **(arguments | more)))
-        return opened[-1]
+        return open_client(server.url, KEY, overlay, **(arguments | more))
 
-    yield make
-    for client in opened:
-        client.close()
+    return make
 
 
 @pytest.fixture

@@ -60,29 +60,13 @@ class Trouble(Enum):
 CERTAINLY_NOT_RUN = frozenset({Trouble.NOT_SENT, Trouble.UNTRUSTED, Trouble.THROTTLED})
 """After these the server has done nothing; after all others the outcome of a create is unknown."""
 
+_TURNED_AWAY = frozenset({Trouble.NOT_SENT, Trouble.THROTTLED})
+_MAY_HAVE_RUN = frozenset({Trouble.TIMED_OUT, Trouble.LOST, Trouble.SERVER_FAILED, Trouble.UNREADABLE})
+
 REPEATED: Mapping[Call, frozenset[Trouble]] = {
-    Call.READ: frozenset(
-        {
-            Trouble.NOT_SENT,
-            Trouble.THROTTLED,
-            Trouble.TIMED_OUT,
-            Trouble.LOST,
-            Trouble.SERVER_FAILED,
-            Trouble.UNREADABLE,
-        }
-    ),
-    Call.CHANGE: frozenset(
-        {
-            Trouble.NOT_SENT,
-            Trouble.THROTTLED,
-            Trouble.TIMED_OUT,
-            Trouble.LOST,
-            Trouble.SERVER_FAILED,
-            Trouble.UNREADABLE,
-            Trouble.STALE,
-        }
-    ),
-    Call.CREATE: frozenset({Trouble.NOT_SENT, Trouble.THROTTLED}),
+    Call.READ: _TURNED_AWAY | _MAY_HAVE_RUN,
+    Call.CHANGE: _TURNED_AWAY | _MAY_HAVE_RUN | {Trouble.STALE},
+    Call.CREATE: _TURNED_AWAY,
 }
 """Which trouble is answered with another attempt, per sort of call."""
 

@@ -27,6 +27,7 @@ from target_expensein.commands.output import echo_json, echo_lines, in_json, jso
 from target_expensein.items import ITEMS
 from target_expensein.live import fold_reference
 from target_expensein.model import LiveRecord
+from target_expensein.run import connect
 from target_expensein.settings import Settings, load
 
 RETRIES: Final = RetryPolicy(attempts=2, throttled_attempts=3)
@@ -126,17 +127,7 @@ def examine(settings: Settings, names: Sequence[str]) -> list[Finding]:
         The findings, the account as a whole first.
     """
     answers: dict[str, Records | ApiError] = {}
-    client = _ClockedClient(
-        settings.api_url,
-        settings.api_key,
-        settings.profile,
-        concurrency=settings.concurrency,
-        timeout=settings.request_timeout,
-        megabytes=settings.max_answer_megabytes,
-        ca_bundle=settings.ca_bundle,
-        retries=RETRIES,
-    )
-    with client:
+    with connect(_ClockedClient, settings, retries=RETRIES) as client:
         for name in names:
             try:
                 answers[name] = list(client.list(name))

@@ -6,6 +6,7 @@ those on a connection of :meth:`Database.quick` may not.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import QueuePool
 
 from target_expensein.ledger.errors import LedgerError, explained
 
@@ -27,6 +29,14 @@ BUSY_SECONDS: Final = 30
 POSTGRESQL_DEFAULTS: Final = {"connect_timeout": "10", "application_name": "target-expensein"}
 WRITES: Final = "ledger_writes"
 """The execution option of a transaction that will write."""
+
+
+def _is_an_error(record: logging.LogRecord) -> bool:
+    """Keep out that a signal ended the program: SQLAlchemy logs that as an error of whatever connection it met."""
+    return record.exc_info is None or isinstance(record.exc_info[1], Exception)
+
+
+logging.getLogger(f"{QueuePool.__module__}.{QueuePool.__name__}").addFilter(_is_an_error)
 
 
 @dataclass(frozen=True)

@@ -373,6 +373,22 @@ def test_the_lock_is_given_back_when_a_run_fails(ledger, address):
         pass
 
 
+def test_a_signal_while_connections_are_closed_ends_the_run_without_a_traceback(address, monkeypatch, caplog):
+    """SQLAlchemy would log it with all its frames."""
+    ledger = Ledger.open(address, "ACME")
+    dialect = ledger._database.engine.dialect
+    close = dialect.do_close
+
+    def closed_and_told_to_stop(connection: object) -> None:
+        close(connection)  # type: ignore[arg-type]  # a connection of the driver
+        raise SystemExit(143)
+
+    monkeypatch.setattr(dialect, "do_close", closed_and_told_to_stop)
+    with pytest.raises(SystemExit):
+        ledger.close()
+    assert caplog.text == ""
+
+
 def test_a_killed_run_leaves_a_readable_trace_and_the_next_run_settles_it(
     ledger, address, other_run, eventually
 ):
