@@ -283,8 +283,11 @@ class _Play:
             self._fail(f"in the end {problem}")
 
     def _open_ends(self) -> int:
+        """How much is left open; in the ledger also what the source has no longer, and the report says nothing of."""
         summary = json.loads((self._configs.output / "latest/summary.json").read_text())
-        return sum(item["counts"]["unsettled"] for item in summary["items"].values())
+        with Ledger.open(str(self._configs.ledger), "default") as ledger:
+            in_ledger = len(ledger.unsettled())
+        return in_ledger + sum(item["counts"]["unsettled"] for item in summary["items"].values())
 
     def _check_ledger(self) -> None:
         """Everything that happened is on record, nothing is left open, and the chain fits."""

@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from target_expensein.items import ITEMS, Item
 from target_expensein.live import LiveIndex, fold_reference
 from target_expensein.model import Field, Kind, LiveRecord, Origin, SourceRecord
@@ -69,7 +70,7 @@ def carried_out(plan: ItemPlan, live: list[LiveRecord]) -> list[LiveRecord]:
                 **{"id": f"new-{number}", "is_active": True, "rate": Decimal(0), "name": None} | values
             )
         else:
-            after[row.record_id] = replace(after[row.record_id], **values)
+            after[row.record_id] = structs.replace(after[row.record_id], **values)
     return list(after.values())
 
 

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from sandbox.testing import Sandbox
 from target_expensein.apply import Status
 from target_expensein.commands import main
@@ -91,7 +92,7 @@ def edited(draw: Any, records: Sequence[LiveRecord]) -> Iterator[LiveRecord]:
             case "remove":
                 pass
             case field:
-                yield replace(record, **{field: draw(edits[field])})
+                yield structs.replace(record, **{field: draw(edits[field])})
 
 
 def run_on(*live: LiveRecord) -> ItemPlan:
@@ -119,7 +120,7 @@ class TestPlan:
             untouched = (one.name, one.reference) == (wrote.name, wrote.reference)
             if one.id in updated and untouched:
                 before = by_id(live)[one.id]
-                one = replace(one, name=before.name, reference=before.reference)  # noqa: PLW2901
+                one = structs.replace(one, name=before.name, reference=before.reference)  # noqa: PLW2901
             expected[one.id] = one
         restored = carried_out(restore, now)
         assert by_id(restored) == expected
