@@ -38,6 +38,7 @@ def main() -> None:
     chosen = options.parse_args()
     scale = SCALES[chosen.scale]
     outcomes = {}
+    path = OUTPUT / f"{scale.name}.json"
     begun = time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # or the services would outlive it
 
@@ -52,9 +53,8 @@ def main() -> None:
             folder = Path(scratch, name)
             folder.mkdir()
             outcomes[name] = CASES[name](Bench(scale, folder, bodies, say))
-    content = results.document(outcomes, scale.name)
-    path = OUTPUT / f"{scale.name}.json"
-    results.write(path, content)
+            content = results.document(outcomes, scale.name, before=path)
+            results.write(path, content)  # what is measured is not lost by what comes after it
     print(text(content))
     say(f"written to {path.relative_to(ROOT)}")
 

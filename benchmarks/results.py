@@ -67,21 +67,25 @@ class Outcome:
     growth: Mapping[str, list[dict[str, float]]] = field(default_factory=dict)
 
 
-def document(outcomes: Mapping[str, Outcome], scale: str) -> dict[str, Any]:
+def document(outcomes: Mapping[str, Outcome], scale: str, before: Path | None = None) -> dict[str, Any]:
     """Return everything as JSON values.
 
     Args:
         outcomes: Name of a case → its outcome.
         scale: At which scale it was measured.
+        before: What was measured before; its other cases stay if they are of the very same commit.
     """
+    commit = _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else "")
+    earlier = read(before) if before is not None and before.exists() else {}
+    kept = earlier["cases"] if earlier.get("commit") == commit and not commit.endswith("+") else {}
     return {
         "scale": scale,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else ""),
+        "commit": commit,
         "machine": _machine(),
         "versions": {name: metadata.version(name) for name in OURS},
         "peers": _peers(PEERS),
-        "cases": {name: _case(outcome) for name, outcome in outcomes.items()},
+        "cases": kept | {name: _case(outcome) for name, outcome in outcomes.items()},
     }
 
 

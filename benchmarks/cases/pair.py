@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks.bodies import write_seed, write_suppliers
 from benchmarks.cases import Bench
+from benchmarks.cases.target import LONGEST
 from benchmarks.measure import BenchmarkError, Contender, Usage, interleaved, median, run
 from benchmarks.results import Figure, Outcome
 from benchmarks.services import PEERS, ROOT, VENV, Emulator, FileServer, replay, sandbox
@@ -75,6 +76,8 @@ def variables(source: FileServer, records: int, box: Emulator, folder: Path) -> 
         "TARGET_EXPENSEIN_API_KEY": box.expensein["api_key"],
         "TARGET_EXPENSEIN_OUTPUT_DIR": str(folder / "output"),
         "TARGET_EXPENSEIN_LEDGER": str(folder / "ledger.db"),
+        "TARGET_EXPENSEIN_MAX_ANSWER_MEGABYTES": str(LONGEST),
+        "TAP_ACCOUNTSIQ_MAX_ANSWER_MEGABYTES": str(LONGEST),
         **{
             f"TARGET_EXPENSEIN_ITEMS_{item.upper()}_ENABLED": json.dumps(item == "suppliers")
             for item in items

@@ -18,6 +18,7 @@ from benchmarks.services import PEERS, PEERS_PYTHON, VENV, Emulator, sandbox
 
 RATE = 50_000  # records a second
 BYTES_EACH = 1_000  # of peak memory, both sides together
+LONGEST = 10_000  # megabytes of an answer: a million records are more than the settings allow by default
 
 FIRST, SECOND = "target-expensein, first run", "target-expensein, second run (filled ledger)"
 PLAN, BASE, PEER = "target-expensein, mode plan", "target-expensein, empty stream", "singer-sdk RecordSink"
@@ -33,6 +34,7 @@ def write_settings(path: Path, box: Emulator, **more: Any) -> Path:  # noqa: ANN
         "output_dir": str(path.parent / "output"),
         "ledger": str(path.with_suffix(".db")),
         "settle_seconds": 0,
+        "max_answer_megabytes": LONGEST,
     }
     path.write_text(json.dumps(settings | more))
     return path
