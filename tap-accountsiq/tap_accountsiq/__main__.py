@@ -1,7 +1,44 @@
-"""Makes ``python -m tap_accountsiq`` the same as the command ``tap-accountsiq``."""
+"""The command ``tap-accountsiq``, also as ``python -m tap_accountsiq``.
+
+Discovery depends on no setting and on no answer, so ``--discover`` prints a file: Meltano asks for it before every run, and the
+start of the whole tap would be the larger part of that. The file is made, and held to what the streams declare, by
+:mod:`tap_accountsiq.discovery`.
+"""
 
 from __future__ import annotations
 
-from tap_accountsiq.tap import TapAccountsIQ
+import sys
+from pathlib import Path
 
-TapAccountsIQ.cli()
+CATALOG = Path(__file__).with_name("catalog.json")
+FROM_ENVIRONMENT = "ENV"
+
+
+def main() -> None:
+    """Print the catalog if that is all that is asked for; else run the tap."""
+    if asks_for_the_catalog_alone(sys.argv[1:]):
+        sys.stdout.write(CATALOG.read_text(encoding="utf-8"))
+        return
+    from tap_accountsiq.tap import TapAccountsIQ  # noqa: PLC0415 - takes most of the time of a start
+
+    TapAccountsIQ.cli()
+
+
+def asks_for_the_catalog_alone(arguments: list[str]) -> bool:
+    """Tell whether a command line is ``--discover``, with nothing but configurations that are there.
+
+    Args:
+        arguments: The arguments of the command.
+    """
+    rest = iter(arguments)
+    configurations = [next(rest, "") for argument in rest if argument == "--config"]
+    others = len(arguments) - 2 * len(configurations)
+    return (
+        others == 1
+        and "--discover" in arguments
+        and all(name == FROM_ENVIRONMENT or Path(name).is_file() for name in configurations)
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -130,8 +130,7 @@ class _Play:
         if case.meltano:
             self._meltano = Meltano(self._folder, self._configs.environment())
             shutil.copy(ROOT / "meltano.yml", self._folder)
-            for name in (".venv", "tap-accountsiq"):
-                (self._folder / name).symlink_to(ROOT / name)
+            (self._folder / ".venv").symlink_to(ROOT / ".venv")
 
     # --- a step -------------------------------------------------------------------------------------------------------
 

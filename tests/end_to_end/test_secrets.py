@@ -124,8 +124,7 @@ def test_no_secret_is_anywhere(tmp_path: Path, issued: list[str]) -> None:
     project = tmp_path / "project"
     project.mkdir()
     (project / "meltano.yml").write_text((ROOT / "meltano.yml").read_text())
-    for name in (".venv", "tap-accountsiq"):
-        (project / name).symlink_to(ROOT / name)
+    (project / ".venv").symlink_to(ROOT / ".venv")
     seen: set[str] = set()
     config_modes: set[int] = set()
     printed = []

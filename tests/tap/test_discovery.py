@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +11,15 @@ from typing import Any
 
 import jsonschema
 import pytest
-import yaml
 from lxml import etree
 from sandbox.testing import Sandbox
+from tap_accountsiq.__main__ import asks_for_the_catalog_alone
+from tap_accountsiq.discovery import discovered
 from tap_accountsiq.readme import render
 from tap_accountsiq.streams import STREAMS
 from tap_testing import Tap
 
-ROOT = Path(__file__).parents[2]
-README = ROOT / "tap-accountsiq/README.md"
+README = Path(__file__).parents[2] / "tap-accountsiq/README.md"
 NAMES = [stream.name for stream in STREAMS]
 NO_WAY_OUT = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
 PRIVATE = [
@@ -74,14 +73,29 @@ def test_discovery_does_not_mind_settings_that_are_wrong(tap: Tap) -> None:
     assert tap({"region": "mars", "entities": 7}, "--discover").code == 0
 
 
-def test_the_catalog_that_meltano_uses_is_what_discovery_prints() -> None:
-    """Nobody has to ask for it at every run, and nothing in it changes unseen."""
-    command = ROOT / ".venv/bin/tap-accountsiq", "--discover"
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    wrong = "renew it: .venv/bin/tap-accountsiq --discover > tap-accountsiq/catalog.json"
-    assert found == (ROOT / "tap-accountsiq/catalog.json").read_text(), wrong
-    (extractor,) = yaml.safe_load((ROOT / "meltano.yml").read_text())["plugins"]["extractors"]
-    assert extractor["catalog"] == "tap-accountsiq/catalog.json"
+def test_discovery_prints_what_the_streams_declare(tap: Tap) -> None:
+    """The command prints a file, which nobody may change unseen nor forget to renew."""
+    wrong = "renew the file: .venv/bin/python -m tap_accountsiq.discovery"
+    assert tap({}, "--discover").out == discovered(), wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "alone"),
+    [
+        (["--discover"], True),
+        (["--config", __file__, "--discover"], True),
+        (["--discover", "--config", "ENV", "--config", __file__], True),
+        (["--discover", "--config", "no such file"], False),
+        (["--discover", "--config"], False),
+        (["--config", "--discover"], False),
+        (["--discover", "--about"], False),
+        (["--discover", "--discover"], False),
+        (["--about"], False),
+        ([], False),
+    ],
+)
+def test_only_the_catalog_alone_is_printed_from_a_file(arguments: list[str], alone: bool) -> None:  # noqa: FBT001
+    assert asks_for_the_catalog_alone(arguments) is alone
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -261,7 +261,8 @@ class TestTwoWriters:
         path = f"/1.0/categories/{second['id']}"
         target.box.faults(
             [
-                # The second record is read slowly; meanwhile the first worker is told to wait.
+                # The second record is read slowly; meanwhile, but not before that has begun, the first worker is told to wait.
+                {"side": "expensein", "match": {"method": "PUT"}, "fault": {"type": "latency", "seconds": 1}},
                 {"side": "expensein", "match": {"method": "GET", "path": path}, "fault": {"type": "latency", "seconds": 2}},
                 {"side": "expensein", "match": {"method": "PUT"}, "fault": {"type": "status", "status": 429, "retry_after": 4}},
             ]
