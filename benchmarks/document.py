@@ -20,10 +20,15 @@ def text(content: Content) -> str:
 def where_and_when(content: Content) -> str:
     """Return the sentence that says on what, when and with what the figures were made."""
     machine = content["machine"]
+    others: dict[str, list[str]] = {}
+    for name, case in content["cases"].items():
+        if case["commit"] != content["commit"]:
+            others.setdefault(case["commit"], []).append(name)
+    earlier = "".join(f" ({', '.join(names)}: commit {commit})" for commit, names in others.items())
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     peers = ", ".join(f"{name} {version}" for name, version in content["peers"].items())
     return (
-        f"`make {content['scale']}`, {content['date']}, commit {content['commit']}; {machine['processors']} processors "
+        f"`make {content['scale']}`, {content['date']}, commit {content['commit']}{earlier}; {machine['processors']} processors "
         f"{machine['model']}, {machine['memory_gb']} GB, {machine['system']}, Python {machine['python']}; "
         f"{versions}. The peers: {peers}."
     )

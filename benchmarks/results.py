@@ -73,11 +73,11 @@ def document(outcomes: Mapping[str, Outcome], scale: str, before: Path | None = 
     Args:
         outcomes: Name of a case → its outcome.
         scale: At which scale it was measured.
-        before: What was measured before; its other cases stay if they are of the very same commit.
+        before: What was measured before; its other cases stay, each with the commit that it was measured at.
     """
     commit = _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else "")
     earlier = read(before) if before is not None and before.exists() else {}
-    kept = earlier["cases"] if earlier.get("commit") == commit and not commit.endswith("+") else {}
+    kept = earlier.get("cases", {})
     return {
         "scale": scale,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
@@ -85,7 +85,7 @@ def document(outcomes: Mapping[str, Outcome], scale: str, before: Path | None = 
         "machine": _machine(),
         "versions": {name: metadata.version(name) for name in OURS},
         "peers": _peers(PEERS),
-        "cases": kept | {name: _case(outcome) for name, outcome in outcomes.items()},
+        "cases": kept | {name: {"commit": commit, **_case(outcome)} for name, outcome in outcomes.items()},
     }
 
 
