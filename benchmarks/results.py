@@ -67,17 +67,16 @@ class Outcome:
     growth: Mapping[str, list[dict[str, float]]] = field(default_factory=dict)
 
 
-def document(outcomes: Mapping[str, Outcome], scale: str, before: Path | None = None) -> dict[str, Any]:
+def document(outcomes: Mapping[str, Outcome], scale: str, before: Path) -> dict[str, Any]:
     """Return everything as JSON values.
 
     Args:
         outcomes: Name of a case → its outcome.
         scale: At which scale it was measured.
-        before: What was measured before; its other cases stay, each with the commit that it was measured at.
+        before: What was measured before, if there is such a file; its other cases stay, each with the commit that it was measured at.
     """
     commit = _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else "")
-    earlier = read(before) if before is not None and before.exists() else {}
-    kept = earlier.get("cases", {})
+    kept = read(before)["cases"] if before.exists() else {}
     return {
         "scale": scale,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),

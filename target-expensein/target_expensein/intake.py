@@ -32,7 +32,7 @@ LONGEST_MESSAGE: Final = 500
 
 
 class NotARecordError(ValueError):
-    """What came as a schema or as a record is none; the text says why."""
+    """What came as a schema is none, or a record came before it; the text says why."""
 
 
 class Arrival(Enum):

@@ -147,11 +147,12 @@ class TargetExpenseIn(Target):
 
     def _take_plain_records(self, stream: str, version: int | None, records: list[msgspec.Raw]) -> bool:
         """Have all items that a stream feeds take its plain records, many at a time; or none of them any."""
-        intakes = self._streams.get(stream)
-        decoded = None if intakes is None else [intake.plain(records) for intake in intakes]
-        if intakes is None or decoded is None or None in decoded:
+        if stream not in self._streams:
             return False
-        for intake, rows in zip(intakes, decoded, strict=True):
+        decoded = [(intake, intake.plain(records)) for intake in self._streams[stream]]
+        if any(rows is None for _, rows in decoded):
+            return False
+        for intake, rows in decoded:
             intake.take_plain(rows or (), version)
         return True
 
