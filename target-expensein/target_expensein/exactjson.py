@@ -84,7 +84,7 @@ def names_at_most(text: bytes | bytearray, most: Mapping[bytes, int]) -> bool:
     Returns:
         False also when that is not easy to tell.
     """
-    if b"\\u00" in text and _ESCAPED_ASCII.search(text):
+    if b"\\" in text and b"\\u00" in text and _ESCAPED_ASCII.search(text):
         return False  # a name could be spelt with escapes
     return all(text.count(name) <= times for name, times in most.items())
 

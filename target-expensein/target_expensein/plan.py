@@ -7,7 +7,7 @@ fields it owns, what a new record starts with) are data in ``items.py``; what ea
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -102,6 +102,20 @@ def percent(rate: Decimal, unit: RateUnit) -> Decimal:
     return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact
 
 
+def _rate_in_percent(record: SourceRecord, decisions: Decisions) -> Decimal | None:
+    return None if record.rate is None else percent(record.rate, decisions.rate_unit)
+
+
+_DESIRED: Final[Mapping[Field, Callable[[SourceRecord, Decisions], Value]]] = {
+    Field.REFERENCE: lambda record, _: record.reference,
+    Field.NAME: lambda record, _: record.name,
+    Field.RATE: _rate_in_percent,
+    Field.IS_ACTIVE: lambda record, _: record.active,
+    Field.APPLIES_TO: lambda _, decisions: list(decisions.applies_to),
+}
+"""The value that each field should have, from the source record and the item's settings."""
+
+
 def plan_item(
     item: Item, decisions: Decisions, source: SourceList, live: LiveIndex, applied: Applied = NOTHING_APPLIED
 ) -> ItemPlan:
@@ -158,33 +172,38 @@ class _Planner:
     def plan(self) -> ItemPlan:
         rows = [*self.source.rejected]
         for reference, records in _by_reference(self.source.records):
-            rows.extend(self._decide(reference, records))
-        rows.extend(self._orphans())
+            rows += self._decide(reference, records)
+        rows += self._orphans()
         return ItemPlan(self.item.name, tuple(rows), self.unchanged, self.source.filtered.total())
 
-    def _decide(self, reference: str, records: Sequence[SourceRecord]) -> Iterator[Row]:
+    # Nearly every record leads to no row at all, and there may be a million: so rows come as lists, not from generators.
+
+    def _decide(self, reference: str, records: Sequence[SourceRecord]) -> list[Row]:
         """Decide about one reference of the source."""
+        if unusable := self._unusable(reference, records):
+            return unusable
+        record = records[0]
+        matches = self.live.matches(reference)
+        if len(matches) == 1:
+            return self._compare(record, matches[0])
+        if matches:  # R27
+            return [self._row("duplicate_in_expensein", record, detail=_list_live(matches))]
+        return self._create(record)
+
+    def _unusable(self, reference: str, records: Sequence[SourceRecord]) -> list[Row]:
+        """Say what keeps the records of a reference out, whatever ExpenseIn has; nothing if they can be used."""
         if is_blank(reference):  # R30
-            yield from (self._row("blank_reference", record) for record in records)
-            return
-        distinct = records if len(records) == 1 else tuple(dict.fromkeys(records))
-        record = distinct[0]
-        if self.decisions.inactive_source == "ignore" and not any(one.active for one in distinct):  # R25
-            yield self._row("inactive_at_source", record)
-        elif len(distinct) > 1:  # R26
-            yield self._row("duplicate_at_source", record, detail=_list_records(distinct))
-        elif is_blank(record.name):  # R30
-            yield self._row("blank_name", record)
-        elif obstacle := self._rate_obstacle(record):  # R21
-            yield obstacle
-        else:
-            matches = self.live.matches(reference)
-            if not matches:
-                yield from self._create(record)
-            elif len(matches) > 1:  # R27
-                yield self._row("duplicate_in_expensein", record, detail=_list_live(matches))
-            else:
-                yield from self._compare(record, matches[0])
+            return [self._row("blank_reference", record) for record in records]
+        record = records[0]
+        active = record.active or any(one.active for one in records)
+        if not active and self.decisions.inactive_source == "ignore":  # R25
+            return [self._row("inactive_at_source", record)]
+        if len(records) > 1 and len(distinct := tuple(dict.fromkeys(records))) > 1:  # R26
+            return [self._row("duplicate_at_source", record, detail=_list_records(distinct))]
+        if is_blank(record.name):  # R30
+            return [self._row("blank_name", record)]
+        obstacle = self._rate_obstacle(record)  # R21
+        return [] if obstacle is None else [obstacle]
 
     def _rate_obstacle(self, record: SourceRecord) -> Row | None:
         if Field.RATE not in self.item.on_creation:
@@ -199,36 +218,41 @@ class _Planner:
     def _is_absurd(self, rate: Decimal) -> bool:
         return self.decisions.rate_unit == "percent" and rate > HIGHEST_PERCENT
 
-    def _compare(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
+    def _compare(self, record: SourceRecord, live: LiveRecord) -> list[Row]:
         """Compare a source record with its one live match (R2)."""
-        changes = (*self._owned_changes(record, live), *self._wake(record, live))
-        if changes:
-            reason = "differs" if any(change.field in self.item.owned for change in changes) else "woken"
-            yield self._row(reason, record, live=live, changes=changes)
-        else:
+        observed = self._observe(record, live)
+        changes = self._differing(self.item.owned, record, live) + self._wake(record, live)
+        if not changes:
             self.unchanged += 1
-        yield from self._observe(record, live)
+            return observed
+        reason = "differs" if any(change.field in self.item.owned for change in changes) else "woken"
+        return [self._row(reason, record, live=live, changes=tuple(changes)), *observed]
 
-    def _owned_changes(self, record: SourceRecord, live: LiveRecord) -> Iterator[FieldChange]:
-        for field in self.item.owned:
+    def _differing(
+        self, fields: Sequence[Field], record: SourceRecord, live: LiveRecord
+    ) -> list[FieldChange]:
+        changes = []
+        for field in fields:
             before, after = getattr(live, field), self._desired(field, record)
             if before != after:
-                yield self._change(record.reference, field, before, after)
+                changes.append(self._change(record.reference, field, before, after))
+        return changes
 
-    def _wake(self, record: SourceRecord, live: LiveRecord) -> Iterator[FieldChange]:
+    def _wake(self, record: SourceRecord, live: LiveRecord) -> list[FieldChange]:
         """R23: the one flag that is ever written on an existing record, and only ever to *active* (R7)."""
-        if self.item.wakes and record.active and live.is_active is False:
-            yield self._change(record.reference, Field.IS_ACTIVE, before=False, after=True)
+        if not (self.item.wakes and record.active and live.is_active is False):
+            return []
+        return [self._change(record.reference, Field.IS_ACTIVE, before=False, after=True)]
 
-    def _observe(self, record: SourceRecord, live: LiveRecord) -> Iterator[Row]:
+    def _observe(self, record: SourceRecord, live: LiveRecord) -> list[Row]:
         """R19: report what differs and is never written."""
-        for field in self.item.observed:
-            before, after = getattr(live, field), self._desired(field, record)
-            if before != after:
-                change = self._change(record.reference, field, before, after)
-                yield self._row(f"{field}_differs", record, live=live, changes=(change,))
+        rows = []
+        for change in self._differing(self.item.observed, record, live):
+            reason = f"{change.field}_differs"
+            rows.append(self._row(reason, record, live=live, changes=(change,)))
+        return rows
 
-    def _create(self, record: SourceRecord) -> Iterator[Row]:
+    def _create(self, record: SourceRecord) -> list[Row]:
         """Decide about a source record that ExpenseIn has no exact match for."""
         lookalikes = tuple(
             live
@@ -236,21 +260,22 @@ class _Planner:
             if live.reference not in self.source.references
         )
         if lookalikes:  # R28
-            yield self._row("lookalike", record, detail=_list_live(lookalikes))
-            return
+            return [self._row("lookalike", record, detail=_list_live(lookalikes))]
         candidates = self.live.unreferenced(record.name)
         if candidates and self.decisions.adopt_by_name:
-            yield self._adopt(record, candidates)
-            return
+            return [self._adopt(record, candidates)]
         fields = (Field.REFERENCE, *self.item.owned, *self.item.on_creation)
         changes = tuple(
             FieldChange(field, None, self._desired(field, record), Origin.NEW)
             for field in fields
             if field not in self.decisions.absent
         )
-        yield self._row("new", record, changes=changes)
+        rows = [self._row("new", record, changes=changes)]
         if candidates:
-            yield self._row("adoption_candidate", record, live=candidates[0], detail=_list_live(candidates))
+            rows.append(
+                self._row("adoption_candidate", record, live=candidates[0], detail=_list_live(candidates))
+            )
+        return rows
 
     def _adopt(self, record: SourceRecord, candidates: Sequence[LiveRecord]) -> Row:
         """R29: give the one live record of this name the reference, unless it could be the wrong one."""
@@ -259,8 +284,7 @@ class _Planner:
             detail = f"{_list_live(candidates)}; {rivals} source record(s) of this name"
             return self._row("ambiguous_name", record, detail=detail)
         live = candidates[0]
-        differing = tuple(self._observe(record, live))
-        if differing:
+        if self._observe(record, live):
             return self._row("adoption_rate_differs", record, live=live, detail=_list_live(candidates))
         reference = FieldChange(Field.REFERENCE, None, record.reference, Origin.NEW)
         return self._row("adopted", record, live=live, changes=(reference, *self._wake(record, live)))
@@ -293,18 +317,7 @@ class _Planner:
         return FieldChange(field, before, after, origin)
 
     def _desired(self, field: Field, record: SourceRecord) -> Value:
-        """Return the value that a field should have, from the source record and the item's settings."""
-        match field:
-            case Field.REFERENCE:
-                return record.reference
-            case Field.NAME:
-                return record.name
-            case Field.RATE:
-                return None if record.rate is None else percent(record.rate, self.decisions.rate_unit)
-            case Field.IS_ACTIVE:
-                return record.active
-            case Field.APPLIES_TO:
-                return list(self.decisions.applies_to)
+        return _DESIRED[field](record, self.decisions)
 
     def _row(
         self,

@@ -47,16 +47,16 @@ TakePlain = Callable[[str, int | None, list[msgspec.Raw]], bool]
 
 
 class PlainRecord(msgspec.Struct, gc=False):
-    """A RECORD message whose record was not looked into."""
+    """A RECORD message whose record was not looked into; neither was the time, of which nothing is used."""
 
     type: Literal["RECORD"]
     stream: str
     record: msgspec.Raw
     version: int | msgspec.UnsetType | None = msgspec.UNSET
+    time_extracted: msgspec.Raw = msgspec.Raw()
 
 
 _PLAIN = msgspec.json.Decoder(PlainRecord)
-_FRAME = tuple(f'"{name}"'.encode() for name in PlainRecord.__struct_fields__)
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -209,22 +209,38 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _plain(block: bytes) -> list[PlainRecord]:
-    """Decode the frames of plain records of one stream and version; nothing when that is not all there is in some lines."""
+    """Decode plain records whose lines differ in nothing but record and time; nothing when there is more in some lines."""
     try:
         if not block.isascii():
             block.decode("utf-8")  # where a text is skipped over, msgspec does not look at its bytes
         rows = _PLAIN.decode_lines(block)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return []
-    # An object cannot follow another but where one value ends and the next begins. So each line is one message.
-    lines = block.count(b"}\n{") + 1
-    if len(rows) != lines or block.count(b"\n", 0, -1) != lines - 1:
+    text = block if block.endswith(b"\n") else block + b"\n"
+    if len(rows) != text.count(b"\n") or {bytes(row.record)[:1] for row in rows} != {b"{"}:
         return []
-    if len({row.stream for row in rows}) != 1 or len({row.version for row in rows}) != 1:
+    frame = _frame(text[: text.index(b"\n") + 1], rows[0])
+    if frame is None:
         return []
-    if not exactjson.names_at_most(block, dict.fromkeys(_FRAME, lines)):
-        return []
-    return rows if all(bytes(row.record).startswith(b"{") for row in rows) else []
+    # Put together again from the first line's frame: so the others have this frame, too, and it was looked at to the letter.
+    head, middle, tail = frame
+    again = b"".join(
+        [piece for row in rows for piece in (head, row.record, middle, row.time_extracted, tail)]
+    )
+    return rows if again == text else []
+
+
+def _frame(line: bytes, row: PlainRecord) -> tuple[bytes, bytes, bytes] | None:
+    """Return what is before, between and after the record and the time of a line; None when it is not as plain as that."""
+    head, _, rest = line.partition(row.record)
+    middle, time, tail = rest.partition(row.time_extracted) if row.time_extracted else (rest, b"", b"")
+    try:
+        message = exactjson.loads((b'%b"record"%b%b%b' % (head, middle, time and b'"time"', tail)).decode())
+    except (ValueError, RecursionError):
+        return None
+    found = (message.get("record"), message.get("time_extracted"))
+    alone = not isinstance(message, exactjson.Ambiguous) and found == ("record", "time" if time else None)
+    return (head, middle, tail) if alone else None
 
 
 def _middle(block: bytes) -> int:

@@ -221,6 +221,9 @@ FRAMES = st.sampled_from(
         '{"type": "RECORD", "stream": "a", "record": {}, "stream": "b"}',
         '{"type": "RECORD", "stream": "a", "record": {}, "str\\u0065am": "b"}',
         '{"type": "RECORD", "stream": "a", "record": []}',
+        '{"type": "RECORD", "stream": "a", "same": {}, "record": {}}',
+        '{"type": "RECORD", "time_extracted": "a", "stream": "a", "record": {"x": 1}}',
+        '{"type": "RECORD", "stream": "a", "record": {}, "time_extracted": 1, "time_extracted": 2}',
         '{"type": "RECORD", "stream": "a", "record": {}, "version": 1.5}',
         '{"type": "SCHEMA", "stream": "a", "schema": {"properties": {}}}',
         '{"type": "STATE", "value": {"x": 0.10}}',
@@ -281,13 +284,23 @@ def test_lines_are_read_as_if_each_had_been_read_to_the_letter(lines, between, b
     assert received(encoded, block, short=True) == received(encoded, block, short=False)
 
 
-def test_plain_records_are_taken_many_at_a_time():
+def plainly(number: int) -> bytes:
+    return f'{{"type": "RECORD", "stream": "a", "record": {{"x": {number}}}}}\n'.encode()
+
+
+def at_a_time(number: int) -> bytes:
+    return plainly(number).replace(b"}}", b'}, "version": 1, "time_extracted": "12:%02d"}' % (number % 60))
+
+
+@pytest.mark.parametrize("line", [plainly, at_a_time])
+def test_plain_records_are_taken_many_at_a_time(line):
     """Else the test above would compare the long way with itself; one odd line costs its neighbours nothing."""
     sizes: list[int] = []
     lines = MessageReader()
     lines.take_plain = lambda _stream, _version, records: sizes.append(len(records)) or True  # type: ignore[func-returns-value]
-    plain, odd = b'{"type": "RECORD", "stream": "a", "record": {}}\n', b'{"type": "STATE", "value": 1}\n'
-    lines.process_lines(io.BytesIO(plain * 64 + odd + plain * 63), {"STATE": lambda _: None})
+    before, after = (b"".join(map(line, numbers)) for numbers in (range(64), range(63)))
+    odd = b'{"type": "STATE", "value": 1}\n'
+    lines.process_lines(io.BytesIO(before + odd + after), {"STATE": lambda _: None})
     assert sum(sizes) == 127
     assert len(sizes) < 10
 
