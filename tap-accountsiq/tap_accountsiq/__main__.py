@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 CATALOG = Path(__file__).with_name("catalog.json")
-FROM_ENVIRONMENT = "ENV"
+FROM_ENVIRONMENT = ("--config", "ENV")
 
 
 def main() -> None:
@@ -25,18 +25,18 @@ def main() -> None:
 
 
 def asks_for_the_catalog_alone(arguments: list[str]) -> bool:
-    """Tell whether a command line is ``--discover``, with nothing but configurations that are there.
+    """Tell whether a command line is ``--discover``, with nothing but configurations and a state that are there.
 
     Args:
-        arguments: The arguments of the command.
+        arguments: The arguments of the command; Meltano gives the state, too.
     """
     rest = iter(arguments)
-    configurations = [next(rest, "") for argument in rest if argument == "--config"]
-    others = len(arguments) - 2 * len(configurations)
+    files = [(option, next(rest, "")) for option in rest if option in {"--config", "--state"}]
+    others = len(arguments) - 2 * len(files)
     return (
         others == 1
         and "--discover" in arguments
-        and all(name == FROM_ENVIRONMENT or Path(name).is_file() for name in configurations)
+        and all((option, name) == FROM_ENVIRONMENT or Path(name).is_file() for option, name in files)
     )
 
 

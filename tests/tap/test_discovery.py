@@ -85,7 +85,10 @@ def test_discovery_prints_what_the_streams_declare(tap: Tap) -> None:
         (["--discover"], True),
         (["--config", __file__, "--discover"], True),
         (["--discover", "--config", "ENV", "--config", __file__], True),
+        (["--config", __file__, "--state", __file__, "--discover"], True),  # as Meltano asks
         (["--discover", "--config", "no such file"], False),
+        (["--discover", "--state", "no such file"], False),
+        (["--discover", "--state", "ENV"], False),
         (["--discover", "--config"], False),
         (["--config", "--discover"], False),
         (["--discover", "--about"], False),

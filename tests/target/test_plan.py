@@ -115,6 +115,16 @@ def test_a_rate_that_differs_is_reported_and_never_written():
     assert (planned.writes, planned.unchanged) == ((), 1)
 
 
+def test_a_rate_that_differs_is_reported_beside_a_name_that_is_overwritten():
+    """R19, R20."""
+    record = SourceRecord("T1", "Standard", rate=Decimal("0.2"))
+    planned = plan([record], [LiveRecord(7, "T1", "Old", rate=Decimal("17.5"))], item="tax_rates")
+    assert [(found.kind, found.reason) for found in planned.rows] == [
+        (Kind.UPDATE, "differs"),
+        (Kind.NOTICE, "rate_differs"),
+    ]
+
+
 def test_where_another_rate_comes_from_is_told_by_what_was_last_applied_to_its_own_reference():
     """R19."""
     record = SourceRecord("T1", "Standard", rate=Decimal("0.2"))
