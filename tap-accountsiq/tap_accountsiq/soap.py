@@ -183,6 +183,8 @@ class Wire:
                 return Reply(response.status_code, body, whole, retry_after(response.headers))
         except requests.RequestException as error:
             raise _named(error, urlsplit(self._url).hostname or "", self._limits) from error
+        finally:
+            self._session.close()  # else the next request may still find the connection that is to be closed, and be lost
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -100,6 +100,7 @@ class Service:
         }
         self.calls: list[tuple[str, str]] = []
         self.connections = 0
+        self.keeps_connections = False
         self.sending = False
         self.cut_off: list[str] = []
         service = self
@@ -124,6 +125,8 @@ class Service:
                     else Reply(rows(operation))
                 )
                 body = reply.body.encode() if isinstance(reply.body, str) else reply.body
+                if service.keeps_connections:
+                    self.close_connection = False
                 self.send_response(reply.status)
                 headers = {"Content-Type": "text/xml; charset=utf-8", **reply.headers}
                 if reply.length:

@@ -102,6 +102,15 @@ def test_one_sign_in_serves_the_whole_run_and_no_connection_outlives_its_answer(
 # --- answers --------------------------------------------------------------------------------------------------------
 
 
+def test_a_service_that_keeps_the_connection_open_all_the_same_does_not_get_it_again(
+    service: Service, read: Read
+) -> None:
+    """It may still close it as it was asked to, and then the next request would be lost."""
+    service.keeps_connections = True
+    assert read(service.settings()).code == 0
+    assert service.connections == len(service.calls) > 1
+
+
 def test_gzip_is_understood(service: Service, read: Read) -> None:
     service.replies[OPERATION] = [Reply(gzip.compress(LIST.encode()), headers={"Content-Encoding": "gzip"})]
     done = read(service.settings())
