@@ -238,10 +238,12 @@ class TargetExpenseIn(Target):
         self.exit_code = outcome.exit_code
 
     def _emit_states(self, open_streams: set[str]) -> None:
-        """Pass on, in their order, the states before which nothing is open any more."""
+        """Pass on the last state before which nothing is open any more; it holds all that is in those before it."""
+        last = None
         while self._states and not self._states[0][1] & open_streams:
-            state, _ = self._states.pop(0)
-            sys.stdout.write(f"{state}\n")
+            last, _ = self._states.pop(0)
+        if last is not None:
+            sys.stdout.write(f"{last}\n")
             sys.stdout.flush()
 
     def _preview(self) -> None:

@@ -6,6 +6,7 @@ What the figures are for is measured by ``make bench``; here it is only held tha
 from __future__ import annotations
 
 import pstats
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -46,6 +47,29 @@ READS = (
     "GetSupplierList",
     "GetTaxCodeList",
 )
+
+
+@pytest.mark.parametrize("package", ["tap_accountsiq", "target_expensein"])
+def test_a_start_looks_for_no_garbage_in_what_it_imports(package: str, tmp_path: Path):
+    """Nor does anything later: what is imported stays."""
+    program = f"""
+import gc, sys
+from {package}.__main__ import main
+looked = []
+gc.callbacks.append(lambda phase, _: looked.append(phase))
+sys.argv = ["{package}", "--version"]
+try:
+    main()
+except SystemExit:
+    print(len(looked) // 2, gc.get_freeze_count(), gc.isenabled())
+"""
+    done = subprocess.run(
+        [VENV / "python", "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    looked, frozen, enabled = done.stdout.splitlines()[-1].split()
+    assert int(looked) < 5
+    assert int(frozen) > 50_000
+    assert enabled == "True"
 
 
 def test_a_night_costs_one_request_for_each_list_and_one_for_each_record_that_is_new(commands: Commands):

@@ -26,10 +26,16 @@ def references(target: TargetCommand, collection: str = "categories") -> list[st
 class TestStates:
     """STATE goes out when everything before it is settled, and only then."""
 
-    def test_every_state_is_passed_on_in_order_once_all_before_it_is_settled(self, target: TargetCommand):
+    def test_a_state_is_passed_on_once_all_before_it_is_settled(self, target: TargetCommand):
         messages = [*stream("accounts", TRAVEL), state({"n": 1}), *stream("suppliers"), state({"n": 2})]
         result = target.run(messages, items=CATEGORIES | {"suppliers": {"enabled": True}})
         assert result.states == [{"n": 1}, {"n": 2}]
+
+    def test_of_states_that_are_settled_together_the_last_is_passed_on(self, target: TargetCommand):
+        """Each makes Meltano write to its database, and a later one holds all that is in an earlier one."""
+        messages = [state({"n": 0}), *stream("accounts", TRAVEL), state({"n": 1}), state({"n": 2})]
+        messages += [*stream("suppliers"), state({"n": 3})]
+        assert target.run(messages, items=CATEGORIES).states == [{"n": 3}]
 
     def test_no_state_passes_an_item_that_failed(self, target: TargetCommand):
         target.box.configure(expensein={"invoicing": False})
