@@ -1,10 +1,11 @@
-"""Reads JSON to the letter: numbers digit for digit, and an object that names a member twice says so."""
+"""Reads JSON to the letter: numbers digit for digit, and an object that names a member twice says so. And writes it."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -63,6 +64,52 @@ def number(text: str) -> int | Decimal | str:
         return Decimal(text)
     except ArithmeticError:
         return text
+
+
+_encode = simplejson.JSONEncoder(
+    use_decimal=True, indent=1, ensure_ascii=False, default=datetime.isoformat
+).encode
+
+
+def pieces(value: object) -> Iterator[str]:
+    """Write JSON on lines, piece by piece: there may be more of it than should be in memory at once.
+
+    Args:
+        value: JSON data, decimals and times included. An iterator stands for an array, whose elements are made as they are
+            written.
+
+    Yields:
+        The pieces of the text, decimals digit for digit, times in ISO 8601; it ends with a line break.
+
+    Raises:
+        TypeError: There is something else in the value.
+    """
+    yield from _pieces(value, "\n")
+    yield "\n"
+
+
+def _pieces(value: object, line: str) -> Iterator[str]:
+    """Write a value; ``line`` is a line break with the indent of the line that the value begins on."""
+    inner = f"{line} "
+    if isinstance(value, dict):
+        before = "{"
+        for name, member in value.items():
+            yield f"{before}{inner}{_encode(name)}: "
+            yield from _pieces(member, inner)
+            before = ","
+        yield "{}" if before == "{" else f"{line}}}"
+    elif isinstance(value, list | tuple | Iterator):
+        before = "["
+        for element in value:
+            yield f"{before}{inner}"
+            if isinstance(value, Iterator):  # there may be very many
+                yield _encode(element).replace("\n", inner)  # a line break within a text is escaped
+            else:
+                yield from _pieces(element, inner)
+            before = ","
+        yield "[]" if before == "[" else f"{line}]"
+    else:
+        yield _encode(value)
 
 
 def is_spelt_plainly(name: str) -> bool:

@@ -42,6 +42,9 @@ ORIGINS: Final = {
 OVERWRITING: Final = {Origin.EDITED, Origin.BOTH}
 """The origins that mean that somebody's edit is lost."""
 
+_MORSELS: Final = 1000
+"""How many of the template's morsels make a piece."""
+
 COLUMN_TITLES: Final = {
     Kind.CREATE: "Create",
     Kind.UPDATE: "Update",
@@ -53,8 +56,10 @@ COLUMN_TITLES: Final = {
 }
 
 
-def render(document: Mapping[str, Any], *, title: str, run: Mapping[str, str], approval: str) -> str:
-    """Return the page of a plan.
+def render(
+    document: Mapping[str, Any], *, title: str, run: Mapping[str, str], approval: str
+) -> Iterator[str]:
+    """Write the page of a plan.
 
     Args:
         document: The plan, as ``planfile.plan_document`` makes it or ``planfile.load`` reads it.
@@ -62,12 +67,12 @@ def render(document: Mapping[str, Any], *, title: str, run: Mapping[str, str], a
         run: Facts about the run to show below the heading, such as when it was and for which account: title → value.
         approval: The line of command that applies this plan and no other, such as ``planfile.approval_line`` gives.
 
-    Returns:
-        HTML. The same arguments give the same text.
+    Yields:
+        The pieces of the HTML. The same arguments give the same text.
     """
     items = document["items"]
     rows = [row for item in items for row in item["rows"]]
-    html = _template().render(
+    page = _template().stream(
         title=title,
         run=run,
         document=document,
@@ -79,8 +84,9 @@ def render(document: Mapping[str, Any], *, title: str, run: Mapping[str, str], a
         totals={kind: sum(item["counts"][kind] for item in items) for kind in COUNTED},
         kinds=Counter(row["kind"] for row in rows),
     )
-    # Half of a surrogate pair has no place in UTF-8.
-    return html.encode("utf-8", "replace").decode("utf-8")
+    page.enable_buffering(_MORSELS)
+    for piece in page:
+        yield piece.encode("utf-8", "replace").decode("utf-8")  # half of a surrogate pair has no place there
 
 
 def _verdict(items: Sequence[Mapping[str, Any]]) -> str:

@@ -15,11 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ import simplejson
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
+from target_expensein import exactjson
 from target_expensein.guard import Gated
 from target_expensein.items import ITEMS
 from target_expensein.model import WRITES, Field, Kind, Row
@@ -120,18 +122,19 @@ def approval_line(digest: str) -> str:
     return f"TARGET_EXPENSEIN_APPROVE={digest} meltano run sync"
 
 
-def dump(document: Mapping[str, Any]) -> str:
-    """Return the text of a plan file: the same document gives the same text, decimals digit for digit.
+def dump(document: Mapping[str, Any]) -> Iterator[str]:
+    """Write a plan file: the same document gives the same text, decimals digit for digit.
 
     Args:
         document: The document.
 
-    Returns:
-        JSON. Half of a surrogate pair, which a text from a web service may contain, is escaped: UTF-8 has no bytes
-        for it.
+    Yields:
+        The pieces of the JSON text. Half of a surrogate pair, which a text from a web service may contain, is escaped:
+        UTF-8 has no bytes for it.
     """
-    text = simplejson.dumps(document, use_decimal=True, indent=1, ensure_ascii=False) + "\n"
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    items = [item | {"rows": iter(item["rows"])} for item in document["items"]]
+    for piece in exactjson.pieces({**document, "items": items}):
+        yield piece.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def load(text: str) -> dict[str, Any]:
@@ -239,9 +242,9 @@ def _digest(items: Iterable[Mapping[str, Any]]) -> str:
     approval lifts it: who approves changes has not approved an empty list.
     """
     items = tuple(items)
-    changes = [_change_of(row) for item in items for row in item["rows"]]
-    holds = [{"item": item["item"], "hold": hold["reason"]} for item in items for hold in item["holds"]]
-    parts = sorted(_canonical(part) for part in (*changes, *holds) if part is not None)
+    changes = (_change_of(row) for item in items for row in item["rows"])
+    holds = ({"item": item["item"], "hold": hold["reason"]} for item in items for hold in item["holds"])
+    parts = sorted(_canonical(part) for part in chain(changes, holds) if part is not None)
     return "sha256:" + hashlib.sha256(f"[{','.join(parts)}]".encode("ascii")).hexdigest()
 
 

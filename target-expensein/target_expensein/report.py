@@ -17,12 +17,13 @@ import os
 import re
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import IntEnum
 from errno import EEXIST
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,6 +31,7 @@ import simplejson
 from rich.console import Console
 from rich.table import Table
 
+from target_expensein import exactjson
 from target_expensein.apply import Outcome, Status
 from target_expensein.engine import ItemResult
 from target_expensein.intake import Verdict
@@ -124,7 +126,7 @@ class Report:
         return "\n".join(line.rstrip() for line in text.split("\n"))
 
     def summary(self) -> dict[str, Any]:
-        """Return the summary for machines."""
+        """Return the summary for machines; its rows are made as they are written (:func:`exactjson.pieces`), once."""
         return {
             "run_id": self.run_id,
             "mode": self.mode,
@@ -139,10 +141,9 @@ class Report:
                         for hold in (result.gated.holds if result.gated else ())
                     ],
                     "counts": counts(result, self.mode),
-                    "rows": [
-                        *map(_row_json, _rows_without_outcome(result)),
-                        *map(_outcome_json, result.outcomes),
-                    ],
+                    "rows": chain(
+                        map(_row_json, _rows_without_outcome(result)), map(_outcome_json, result.outcomes)
+                    ),
                 }
                 for result in self.results
             },
@@ -169,9 +170,8 @@ class Report:
 
     def write(self, directory: RunDirectory) -> None:
         """Leave the report, the summary and, if there is something in it, the reject file."""
-        rejects = list(self.rejects())
-        if rejects:
-            directory.write_lines("rejects.jsonl", rejects)
+        if any(self.rejects()):
+            directory.write_lines("rejects.jsonl", self.rejects())
         directory.write_json("summary.json", self.summary())
         directory.write("report.txt", self.text())
         directory.publish()
@@ -306,12 +306,12 @@ class RunDirectory:
             raise FileExistsError(EEXIST, "latest is in the way: it should be a link", str(self._latest))
         self.path.mkdir(mode=PRIVATE_FOLDER)
 
-    def write(self, name: str, text: str) -> Path:
+    def write(self, name: str, text: Iterable[str]) -> Path:
         """Write one file.
 
         Args:
             name: The file's name.
-            text: Its content.
+            text: Its content, or the pieces of it.
 
         Returns:
             Its path.
@@ -328,20 +328,19 @@ class RunDirectory:
                 encoding="utf-8",
                 errors="backslashreplace",
             ) as file:
-                file.write(text)
+                file.writelines([text] if isinstance(text, str) else text)
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
         return path
 
     def write_json(self, name: str, content: object) -> Path:
         """Write one JSON file, decimals exact."""
-        text = simplejson.dumps(content, use_decimal=True, indent=1, ensure_ascii=False)
-        return self.write(name, visible(text, lines=True) + "\n")
+        return self.write(name, (visible(piece, lines=True) for piece in exactjson.pieces(content)))
 
-    def write_lines(self, name: str, lines: Sequence[object]) -> Path:
+    def write_lines(self, name: str, lines: Iterable[object]) -> Path:
         """Write one file of JSON lines."""
         texts = (simplejson.dumps(line, use_decimal=True, ensure_ascii=False) for line in lines)
-        return self.write(name, "".join(f"{visible(text)}\n" for text in texts))
+        return self.write(name, (f"{visible(text)}\n" for text in texts))
 
     def publish(self) -> None:
         """Point ``latest`` to this run."""

@@ -161,34 +161,20 @@ def carry_out(
             settings=settings, client=client, ledger=ledger, log=log, logger=around.logger, stop=around.stop
         )
         results = engine.plan(todo)
-        document = planfile.plan_document(
-            {result.item: result.gated for result in results if result.gated is not None},
-            configuration=settings.digest,
-            problems={result.item: result.problem for result in results if result.problem is not None},
-        )
-        directory.write("plan.json", planfile.dump(document))
-        facts = {"Run": directory.run_id, "Account": settings.account, "Mode": mode}
-        approve = approval(document["digest"])
-        directory.write(
-            "plan.html", page.render(document, title="Plan for ExpenseIn", run=facts, approval=approve)
-        )
-        refusal = None
-        if mode != "plan":
-            asked = settings.approve if _needs_approval(document) else None
-            refusal = None if asked is None else _refusal(settings, ledger, document, asked)
-            if refusal is None:
-                if asked is not None:
-                    log.use_approval(asked)
-                engine.apply(todo, results, on_settled, approved=asked is not None)
+        laid_open = _lay_open(around, ledger, mode, results, approval)
+        if mode != "plan" and laid_open.refusal is None:
+            if laid_open.approved is not None:
+                log.use_approval(laid_open.approved)
+            engine.apply(todo, results, on_settled, approved=laid_open.approved is not None)
         report = Report(
             directory.run_id,
             mode,
             settings.items,
             results,
-            document["digest"],
+            laid_open.digest,
             directory.path,
-            approve,
-            refusal,
+            laid_open.approval,
+            laid_open.refusal,
         )
         unreported = _leave(report, directory)
         exit_code = report.exit_code if unreported is None else ExitCode.FAILED
@@ -200,6 +186,47 @@ def carry_out(
     if unreported is not None:
         raise unreported
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOpen:
+    """A plan that anybody can read now.
+
+    Attributes:
+        digest: Its digest.
+        approval: The line of command that applies this plan and no other.
+        approved: The digest that the settings approve, where that is for anything.
+        refusal: Why that does not cover this plan; None when it does, or was not needed.
+    """
+
+    digest: str
+    approval: str
+    approved: str | None
+    refusal: str | None
+
+
+def _lay_open(
+    around: Surroundings,
+    ledger: Ledger,
+    mode: str,
+    results: Sequence[ItemResult],
+    approval: Callable[[str], str],
+) -> _LaidOpen:
+    """Leave the plan's files, and hold it against the approval. The document, which may be large, ends here."""
+    settings, directory = around.settings, around.directory
+    document = planfile.plan_document(
+        {result.item: result.gated for result in results if result.gated is not None},
+        configuration=settings.digest,
+        problems={result.item: result.problem for result in results if result.problem is not None},
+    )
+    digest = document["digest"]
+    directory.write("plan.json", planfile.dump(document))
+    facts = {"Run": directory.run_id, "Account": settings.account, "Mode": mode}
+    line = approval(digest)
+    directory.write("plan.html", page.render(document, title="Plan for ExpenseIn", run=facts, approval=line))
+    approved = settings.approve if mode != "plan" and _needs_approval(document) else None
+    refusal = None if approved is None else _refusal(settings, ledger, document, approved)
+    return _LaidOpen(digest, line, approved, refusal)
 
 
 def _leave(report: Report, directory: RunDirectory) -> OSError | None:

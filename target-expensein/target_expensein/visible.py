@@ -22,12 +22,11 @@ def visible(text: str, *, lines: bool = False) -> str:
         The text; ``\n``, ``\u202e`` and the like in place of control characters, marks of direction, invisible
         characters, and spaces other than the plain one. JSON stays the same JSON.
     """
+    if lines:
+        return "\n".join(map(visible, text.split("\n")))
     if text.isprintable():
         return text
-    return "".join(
-        char if char.isprintable() or (lines and char == "\n") else _SHORT.get(char) or _escaped(char)
-        for char in text
-    )
+    return "".join(char if char.isprintable() else _SHORT.get(char) or _escaped(char) for char in text)
 
 
 def _escaped(char: str) -> str:

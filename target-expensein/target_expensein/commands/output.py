@@ -14,6 +14,7 @@ import simplejson
 from rich.console import Console
 from rich.table import Table
 
+from target_expensein import exactjson
 from target_expensein.model import FieldChange
 from target_expensein.visible import visible
 
@@ -45,10 +46,9 @@ def echo_lines(lines: Iterable[str]) -> None:
 
 
 def echo_json(content: object) -> None:
-    """Print JSON, decimals exact, times in ISO 8601."""
-    echo(
-        simplejson.dumps(content, use_decimal=True, indent=1, ensure_ascii=False, default=datetime.isoformat)
-    )
+    """Print JSON as :func:`exactjson.pieces` writes it."""
+    for piece in exactjson.pieces(content):
+        click.echo(visible(piece, lines=True), nl=False)
 
 
 def in_json(value: object) -> str:

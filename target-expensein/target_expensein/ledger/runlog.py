@@ -360,10 +360,14 @@ class RunLog:
             if status is None
             else {"status": status.value, "settled_detail": encode(""), "settled_at": time_text(self._now())}
         )
-        columns = [{**self._place(), **row_columns(row), **settled} for row in rows]
-        if columns:
-            with self._writing() as connection:
-                connection.execute(insert(ENTRIES), columns)
+        if not rows:
+            return
+        with self._writing() as connection:
+            for start in range(0, len(rows), BATCH):
+                batch = rows[start : start + BATCH]
+                connection.execute(
+                    insert(ENTRIES), [{**self._place(), **row_columns(row), **settled} for row in batch]
+                )
 
 
 def _key(row: Row) -> tuple[str, str | None, RecordId | None]:
