@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, inspect, make_url
 from target_expensein.apply import Status
 from target_expensein.guard import Past
 from target_expensein.ledger import Ledger, LedgerError, LedgerLocked, migrations
+from target_expensein.ledger.chain import BATCH
 from target_expensein.ledger.tables import METADATA
 from target_expensein.model import Field, FieldChange, Kind, Origin, Row
 
@@ -98,6 +99,17 @@ def test_a_change_comes_back_as_it_was_noted(ledger, clock):
     assert (entry.status, entry.reason, entry.detail) == (Status.REJECTED, "refused", "too long")
     assert entry.answer == {"code": "validation_failed", "errors": [Decimal("1.5")]}
     assert (entry.noted_at, entry.settled_at) == (noted, clock())
+
+
+@pytest.mark.parametrize("number", [BATCH, 2 * BATCH + 1])
+def test_more_changes_than_are_written_at_a_time_come_back_all_and_in_order(ledger, number):
+    rows = [update(f"S{each}") for each in range(number)]
+    with at_work(ledger, "first") as log:
+        log.intend(rows)
+        log.settle(rows[-1], Status.DONE, "differs", "", None)
+    entries = list(ledger.entries("first"))
+    assert [entry.row for entry in entries] == rows
+    assert [entry.position for entry in entries if entry.status is Status.DONE] == [number]
 
 
 @pytest.mark.parametrize("text", ["", " ", "nul \0", "half a pair \ud800", "'; DROP TABLE x --", "\\u0041"])
