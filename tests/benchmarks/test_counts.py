@@ -32,7 +32,10 @@ TARGET_BYTES_EACH = 1_400
 """Bytes of the target's peak for each further record, both sides together. ``make bench`` asks for 1,000 on 100,000
 records; on the few thousand of a test, the allocator's steps alone can come to some hundreds more."""
 
-TAP_CALLS_EACH, TARGET_CALLS_EACH = 75, 125
+PLANNED_BYTES_EACH = 4_000
+"""Bytes of the target's peak for each further creation that it plans: the rows, and the document that they are written to."""
+
+TAP_CALLS_EACH, TARGET_CALLS_EACH = 75, 115
 """Function calls, Python's and C's, for each further record of the sync's fields. One more call for each field would
 show; a faster processor does not."""
 
@@ -112,6 +115,14 @@ def test_the_target_keeps_little_of_each_record(tmp_path: Path):
     assert (peaks[1] - peaks[0]) / (many - few) < TARGET_BYTES_EACH
 
 
+def test_the_target_keeps_little_of_each_creation_that_it_plans(tmp_path: Path):
+    """Though each is in the plan, the page, the report and the summary."""
+    few, many = 2_000, 8_000
+    peaks = [run_target(tmp_path, count, measured, seed="empty", mode="plan").peak for count in (few, many)]
+
+    assert (peaks[1] - peaks[0]) / (many - few) < PLANNED_BYTES_EACH
+
+
 @pytest.mark.parametrize(("which", "most"), [("tap", TAP_CALLS_EACH), ("target", TARGET_CALLS_EACH)])
 def test_a_record_costs_few_calls(tmp_path: Path, which: str, most: int):
     few, many = 200, 1_200
@@ -144,9 +155,11 @@ def run_tap(folder: Path, count: int, runner: Runner[T]) -> T:
         return runner([VENV / "tap-accountsiq", "--config", config, "--catalog", catalog], folder, None)
 
 
-def run_target(folder: Path, count: int, runner: Runner[T]) -> T:
-    """Compare so many suppliers with as many of the same in ExpenseIn."""
+def run_target(
+    folder: Path, count: int, runner: Runner[T], *, seed: str | None = None, mode: str = "apply"
+) -> T:
+    """Compare so many suppliers with as many of the same in ExpenseIn, or with another seed."""
     messages = write_messages(folder / "messages.jsonl", count)
-    with sandbox(write_seed(folder / "seed.json", count)) as box:
-        config = write_settings(folder / f"{count}.json", box)
+    with sandbox(seed or write_seed(folder / "seed.json", count)) as box:
+        config = write_settings(folder / f"{count}.json", box, mode=mode)
         return runner([VENV / "target-expensein", "--config", config], folder, messages)
