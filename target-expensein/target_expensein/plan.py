@@ -231,6 +231,7 @@ class _Planner:
     def _differing(
         self, fields: Sequence[Field], record: SourceRecord, live: LiveRecord
     ) -> list[FieldChange]:
+        """Compare some fields, character for character and digit for digit."""
         changes = []
         for field in fields:
             before, after = getattr(live, field), self._desired(field, record)
