@@ -104,8 +104,10 @@ def hot_paths(folder: Path) -> Iterator[Iterator[HotPath]]:
             ):
                 catalog = write_catalog(folder / f"{name}.json", fields)
                 yield HotPath(name, [tap, "--config", config, "--catalog", catalog])
-            settings = write_settings(folder / "unchanged.json", box)
+            settings = write_settings(folder / "plan.json", box, mode="plan")
             yield HotPath("target-unchanged", [target, "--config", settings], messages)
+            settings = write_settings(folder / "first.json", box)
+            yield HotPath("target-first-night", [target, "--config", settings], messages)
             settings = write_settings(folder / "creates.json", slow, concurrency=16, limits=NO_LIMITS)
             yield HotPath("target-creates", [target, "--config", settings], new)
 

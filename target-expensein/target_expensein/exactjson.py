@@ -71,6 +71,21 @@ _encode = simplejson.JSONEncoder(
 ).encode
 
 
+_CANONICAL: Final = simplejson.JSONEncoder(use_decimal=True, sort_keys=True, separators=(",", ":"))
+
+
+def canonical(value: object) -> str:
+    """Write JSON in its one spelling: sorted keys, no spaces, ASCII, decimals digit for digit.
+
+    Args:
+        value: JSON data, decimals included.
+
+    Raises:
+        TypeError: There is something else in the value.
+    """
+    return _CANONICAL.encode(value)
+
+
 def pieces(value: object) -> Iterator[str]:
     """Write JSON on lines, piece by piece: there may be more of it than should be in memory at once.
 

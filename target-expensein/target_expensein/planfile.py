@@ -232,7 +232,7 @@ def _row_document(row: Row) -> dict[str, Any]:
 def _position(row: Mapping[str, Any]) -> tuple[int, bool, str, str]:
     """Order rows by kind, then by reference; the whole row decides between twins, so that the order is total."""
     reference = row["reference"]
-    return ROW_ORDER.index(row["kind"]), reference is None, reference or "", _canonical(row)
+    return ROW_ORDER.index(row["kind"]), reference is None, reference or "", exactjson.canonical(row)
 
 
 def _digest(items: Iterable[Mapping[str, Any]]) -> str:
@@ -244,7 +244,7 @@ def _digest(items: Iterable[Mapping[str, Any]]) -> str:
     items = tuple(items)
     changes = (_change_of(row) for item in items for row in item["rows"])
     holds = ({"item": item["item"], "hold": hold["reason"]} for item in items for hold in item["holds"])
-    parts = sorted(_canonical(part) for part in chain(changes, holds) if part is not None)
+    parts = sorted(exactjson.canonical(part) for part in chain(changes, holds) if part is not None)
     return "sha256:" + hashlib.sha256(f"[{','.join(parts)}]".encode("ascii")).hexdigest()
 
 
@@ -274,11 +274,6 @@ def _by_reference(document: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[
         for row in item["rows"]
         if row["kind"] in WRITES
     }
-
-
-def _canonical(value: Mapping[str, Any]) -> str:
-    """Return the one spelling of some JSON data: sorted keys, no spaces, ASCII."""
-    return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _exact(value: Any) -> Any:  # noqa: ANN401 - any JSON value

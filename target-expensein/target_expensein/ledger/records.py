@@ -11,6 +11,7 @@ from typing import Any, Final
 import simplejson
 from sqlalchemy import RowMapping
 
+from target_expensein import exactjson
 from target_expensein.apply import Status
 from target_expensein.model import Field, FieldChange, Kind, Origin, Row
 
@@ -109,9 +110,8 @@ class ItemHold:
     facts: Any
 
 
-def encode(value: object) -> str:
-    """Return JSON in ASCII, decimals digit for digit."""
-    return simplejson.dumps(value, use_decimal=True, sort_keys=True, separators=(",", ":"))
+encode: Final = exactjson.canonical
+"""Gives the text that the ledger keeps of a value."""
 
 
 def decode(text: str | None) -> Any:  # noqa: ANN401 - whatever was encoded
