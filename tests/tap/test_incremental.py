@@ -134,7 +134,9 @@ def aged_now(run: Run, stream: str) -> dict[str, Any]:
     return state
 
 
-def test_expense_suppliers_stay_out_of_changes_too(tap: Tap, chosen: dict[str, Any]) -> None:
+def test_expense_suppliers_stay_out_of_changes_too_but_only_when_told(
+    tap: Tap, chosen: dict[str, Any]
+) -> None:
     suppliers = [{"Code": "EMPLOYEE", "_expense_supplier": True}, {"Code": "COMPANY"}]
     with Sandbox(seed={"accountsiq": {"entities": {"ACME": {"suppliers": suppliers}}}}) as box:
         config = settings(box, exclude_expense_suppliers=True)
@@ -146,6 +148,9 @@ def test_expense_suppliers_stay_out_of_changes_too(tap: Tap, chosen: dict[str, A
         without = tap(settings(box), catalog=chosen, state=state_of(second))
         assert [each["code"] for each in without.records("suppliers")] == ["EMPLOYEE", "COMPANY"]
         assert without.complete == ["suppliers"], "another setting: everything is read"
+        changes = tap(settings(box), catalog=chosen, state=state_of(without))
+        assert [each["code"] for each in changes.records("suppliers")] == ["EMPLOYEE", "COMPANY"]
+        assert changes.complete == [], "and after that, only what was changed"
 
 
 # --- what never moves a bookmark --------------------------------------------------------------------------------------
