@@ -76,7 +76,8 @@ def document(outcomes: Mapping[str, Outcome], scale: str, before: Path) -> dict[
         before: What was measured before, if there is such a file; its other cases stay, each with the commit that it was measured at.
     """
     commit = _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else "")
-    kept = read(before)["cases"] if before.exists() else {}
+    cases = read(before)["cases"] if before.exists() else {}
+    kept = {name: case for name, case in cases.items() if "commit" in case}  # others have an older form
     return {
         "scale": scale,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
