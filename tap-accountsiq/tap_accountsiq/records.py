@@ -60,9 +60,8 @@ class RecordBuilder:
         self._flat: dict[str, Field] = {
             name: each for name, each in self._columns.items() if isinstance(each, Field) and name != row
         }
-        self._is_flat = (
-            len(self._flat) == len(self._columns) and self._repeat is None and self._number is None
-        )
+        is_flat = len(self._flat) == len(self._columns) and self._repeat is None and self._number is None
+        self._in_one_walk = is_flat and len(self._flat) <= FEW
 
     def of_row(self, row: etree._Element, number: int) -> Iterator[Record]:
         """Yield the records of one row.
@@ -111,7 +110,7 @@ class RecordBuilder:
         Raises:
             AccountsIQError: As for one row.
         """
-        if self._is_flat:
+        if self._in_one_walk:
             yield from self._of_flat_part(part, before)
             return
         for number, element in enumerate(part, before + 1):
@@ -123,14 +122,11 @@ class RecordBuilder:
         columns, blank = self._flat, self._blank
         row = record = None
         try:
-            for element in part.iter(*((self._row, *columns) if len(columns) <= FEW else ())):
-                tag, parent = element.tag, element.getparent()
-                column = columns.get(tag)
+            for element in part.iter(self._row, *columns):
+                column, parent = columns.get(element.tag), element.getparent()
                 if column is not None:
                     if parent is row and record is not None:
                         _put(record, element, column)
-                elif tag != self._row:
-                    continue
                 elif parent is part:
                     if record is not None:
                         yield record
@@ -174,7 +170,11 @@ def _fill(record: Record, element: etree._Element, columns: Columns) -> None:
         if isinstance(column, dict):
             _fill(record, child, column)
             continue
-        _put(record, child, column)
+        text = child.text
+        if text is None or column.type is not TEXT or len(child):
+            _put(record, child, column)
+        else:  # what most are, and without a call
+            record[column.name] = text
 
 
 def _put(record: Record, element: etree._Element, column: Field) -> None:

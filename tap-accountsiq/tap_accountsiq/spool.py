@@ -16,7 +16,7 @@ from tap_accountsiq import errors
 MEMORY_LIMIT = 4 * 1024 * 1024
 """Bytes of an answer that stay in memory; what is longer goes to an unnamed temporary file."""
 
-CHUNK = 64 * 1024
+CHUNK = 128 * 1024
 TAIL = 512
 MEGABYTE = 1_000_000
 
