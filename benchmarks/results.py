@@ -76,8 +76,6 @@ def document(outcomes: Mapping[str, Outcome], scale: str, before: Path) -> dict[
         before: What was measured before, if there is such a file; its other cases stay, each with the commit that it was measured at.
     """
     commit = _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "--porcelain") else "")
-    cases = read(before)["cases"] if before.exists() else {}
-    kept = {name: case for name, case in cases.items() if "commit" in case}  # others have an older form
     return {
         "scale": scale,
         "date": datetime.now(UTC).strftime("%Y-%m-%dT%H:%MZ"),
@@ -85,8 +83,19 @@ def document(outcomes: Mapping[str, Outcome], scale: str, before: Path) -> dict[
         "machine": _machine(),
         "versions": {name: metadata.version(name) for name in OURS},
         "peers": _peers(PEERS),
-        "cases": kept | {name: {"commit": commit, **_case(outcome)} for name, outcome in outcomes.items()},
+        "cases": kept(before)
+        | {name: {"commit": commit, **_case(outcome)} for name, outcome in outcomes.items()},
     }
+
+
+def kept(before: Path) -> dict[str, Any]:
+    """Return the cases that were measured before; those that a file of an older form has are left out.
+
+    Args:
+        before: The file, which need not be there.
+    """
+    cases = read(before)["cases"] if before.exists() else {}
+    return {name: case for name, case in cases.items() if "commit" in case}
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

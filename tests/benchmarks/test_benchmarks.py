@@ -10,7 +10,7 @@ import yaml
 from benchmarks.bodies import SYNC_FIELDS
 from benchmarks.measure import BenchmarkError, Usage, run
 from benchmarks.publish import DOCUMENTS, rendered
-from benchmarks.results import Figure, Outcome, document
+from benchmarks.results import Figure, kept
 from benchmarks.services import ROOT, VENV
 
 
@@ -68,16 +68,9 @@ def test_usage_keeps_its_facts():
     assert Usage(1, 1, 1).with_facts(posts=1).with_facts(lists=2).facts == {"posts": 1, "lists": 2}
 
 
-def test_what_was_measured_before_stays_with_the_commit_that_it_was_measured_at(tmp_path):
+def test_what_was_measured_before_stays_unless_it_has_an_older_form(tmp_path):
     before = tmp_path / "bench.json"
-    cases = {
-        "tap": {"commit": "abc1234"},
-        "pair": {"commit": "abc1234"},
-        "old": {"title": "of an older form"},
-    }
-    before.write_text(json.dumps({"cases": cases}))
-    found = document({"pair": Outcome("A pair", 1, {}, [])}, "bench", before)
-    assert {name: case["commit"] for name, case in found["cases"].items()} == {
-        "tap": "abc1234",
-        "pair": found["commit"],
-    }
+    assert kept(before) == {}
+    case = {"commit": "abc1234", "title": "A pair"}
+    before.write_text(json.dumps({"cases": {"pair": case, "old": {"title": "of an older form"}}}))
+    assert kept(before) == {"pair": case}
