@@ -1,4 +1,4 @@
-"""Reads JSON to the letter: numbers digit for digit, and an object that names a member twice says so. And writes it."""
+"""JSON to the letter: numbers digit for digit, and an object that names a member twice says so when it is read."""
 
 from __future__ import annotations
 
@@ -66,12 +66,12 @@ def number(text: str) -> int | Decimal | str:
         return text
 
 
-_encode = simplejson.JSONEncoder(
-    use_decimal=True, indent=1, ensure_ascii=False, default=datetime.isoformat
-).encode
-
-
+# An encoder takes longer to make than most of what is written with it.
 _CANONICAL: Final = simplejson.JSONEncoder(use_decimal=True, sort_keys=True, separators=(",", ":"))
+_ONE_LINE: Final = simplejson.JSONEncoder(use_decimal=True, ensure_ascii=False)
+_LINES: Final = simplejson.JSONEncoder(
+    use_decimal=True, ensure_ascii=False, indent=1, default=datetime.isoformat
+)
 
 
 def canonical(value: object) -> str:
@@ -84,6 +84,18 @@ def canonical(value: object) -> str:
         TypeError: There is something else in the value.
     """
     return _CANONICAL.encode(value)
+
+
+def one_line(value: object) -> str:
+    """Write JSON on one line, as people read it: decimals digit for digit, and no escapes but those that must be.
+
+    Args:
+        value: JSON data, decimals included.
+
+    Raises:
+        TypeError: There is something else in the value.
+    """
+    return _ONE_LINE.encode(value)
 
 
 def pieces(value: object) -> Iterator[str]:
@@ -109,7 +121,7 @@ def _pieces(value: object, line: str) -> Iterator[str]:
     if isinstance(value, dict):
         before = "{"
         for name, member in value.items():
-            yield f"{before}{inner}{_encode(name)}: "
+            yield f"{before}{inner}{_LINES.encode(name)}: "
             yield from _pieces(member, inner)
             before = ","
         yield "{}" if before == "{" else f"{line}}}"
@@ -118,13 +130,13 @@ def _pieces(value: object, line: str) -> Iterator[str]:
         for element in value:
             yield f"{before}{inner}"
             if isinstance(value, Iterator):  # there may be very many
-                yield _encode(element).replace("\n", inner)  # a line break within a text is escaped
+                yield _LINES.encode(element).replace("\n", inner)  # a line break within a text is escaped
             else:
                 yield from _pieces(element, inner)
             before = ","
         yield "[]" if before == "[" else f"{line}]"
     else:
-        yield _encode(value)
+        yield _LINES.encode(value)
 
 
 def is_spelt_plainly(name: str) -> bool:
@@ -146,6 +158,7 @@ def names_at_most(text: bytes | bytearray, most: Mapping[bytes, int]) -> bool:
     Returns:
         False also when that is not easy to tell.
     """
+    # The first question is answered at once, and nearly always settles it.
     if b"\\" in text and b"\\u00" in text and _ESCAPED_ASCII.search(text):
         return False  # a name could be spelt with escapes
     return all(text.count(name) <= times for name, times in most.items())

@@ -12,10 +12,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
 
-import simplejson
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 
-from target_expensein import planfile
+from target_expensein import exactjson, planfile
 from target_expensein.api.client import ExpenseInClient
 from target_expensein.api.errors import ApiError
 from target_expensein.engine import plan_and_gate, read_live
@@ -546,4 +545,4 @@ def _change_line(name: str, change: Mapping[str, Any]) -> str:
 
 def _shown(value: object) -> str:
     """Return a value as JSON, decimals digit for digit, so that blanks can be seen."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+    return exactjson.one_line(value)

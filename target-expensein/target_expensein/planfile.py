@@ -291,8 +291,7 @@ def _in_words(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "nothing"
     parts = [
-        f"{name} {simplejson.dumps(field['before'], use_decimal=True, ensure_ascii=False)} → "
-        f"{simplejson.dumps(field['after'], use_decimal=True, ensure_ascii=False)}"
+        f"{name} {exactjson.one_line(field['before'])} → {exactjson.one_line(field['after'])}"
         for name, field in row["fields"].items()
     ]
     what = "a new record" if row["record_id"] is None else f"an update of record {row['record_id']}"

@@ -48,7 +48,7 @@ class Redaction:
         Args:
             body: The bytes; what JSON has escaped as ``\u0041`` is found, too.
         """
-        if b"\\" in body and b"\\u00" in body:
+        if b"\\" in body and b"\\u00" in body:  # the first is answered at once, and nearly always settles it
             body = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), body)
         return any(form in body for form in self._forms)
 

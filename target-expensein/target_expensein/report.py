@@ -27,7 +27,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
-import simplejson
 from rich.console import Console
 from rich.table import Table
 
@@ -339,8 +338,7 @@ class RunDirectory:
 
     def write_lines(self, name: str, lines: Iterable[object]) -> Path:
         """Write one file of JSON lines."""
-        texts = (simplejson.dumps(line, use_decimal=True, ensure_ascii=False) for line in lines)
-        return self.write(name, (f"{visible(text)}\n" for text in texts))
+        return self.write(name, (f"{visible(exactjson.one_line(line))}\n" for line in lines))
 
     def publish(self) -> None:
         """Point ``latest`` to this run."""

@@ -284,15 +284,15 @@ def test_lines_are_read_as_if_each_had_been_read_to_the_letter(lines, between, b
     assert received(encoded, block, short=True) == received(encoded, block, short=False)
 
 
-def plainly(number: int) -> bytes:
+def untimed(number: int) -> bytes:
     return f'{{"type": "RECORD", "stream": "a", "record": {{"x": {number}}}}}\n'.encode()
 
 
-def at_a_time(number: int) -> bytes:
-    return plainly(number).replace(b"}}", b'}, "version": 1, "time_extracted": "12:%02d"}' % (number % 60))
+def timed(number: int) -> bytes:
+    return untimed(number).replace(b"}}", b'}, "version": 1, "time_extracted": "12:%02d"}' % (number % 60))
 
 
-@pytest.mark.parametrize("line", [plainly, at_a_time])
+@pytest.mark.parametrize("line", [untimed, timed])
 def test_plain_records_are_taken_many_at_a_time(line):
     """Else the test above would compare the long way with itself; one odd line costs its neighbours nothing."""
     sizes: list[int] = []

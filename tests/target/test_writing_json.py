@@ -1,4 +1,4 @@
-"""JSON that is written piece by piece is the JSON that is written at once."""
+"""JSON that is written: piece by piece as at once, and on one line for people."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import simplejson
 from hypothesis import given
 from hypothesis import strategies as st
-from target_expensein.exactjson import pieces
+from target_expensein.exactjson import one_line, pieces
 
 SCALARS = (
     st.none() | st.booleans() | st.integers() | st.text() | st.sampled_from([Decimal("13.50"), "\n}", ""])
@@ -58,3 +58,7 @@ def test_times_are_written_in_iso_8601_and_nothing_else_is_guessed():
     assert "".join(pieces(datetime(2026, 11, 22, 4, tzinfo=UTC))) == '"2026-11-22T04:00:00+00:00"\n'
     with pytest.raises(TypeError):
         "".join(pieces({"x": object()}))
+
+
+def test_a_line_for_people_has_their_letters_and_every_digit():
+    assert one_line({"name": "Café \n", "rate": Decimal("13.50")}) == '{"name": "Café \\n", "rate": 13.50}'

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Final
 
 import click
-import simplejson
 from rich.console import Console
 from rich.table import Table
 
@@ -47,13 +46,12 @@ def echo_lines(lines: Iterable[str]) -> None:
 
 def echo_json(content: object) -> None:
     """Print JSON as :func:`exactjson.pieces` writes it."""
-    for piece in exactjson.pieces(content):
-        click.echo(visible(piece, lines=True), nl=False)
+    click.echo("".join(visible(piece, lines=True) for piece in exactjson.pieces(content)), nl=False)
 
 
 def in_json(value: object) -> str:
     """Return a value as it is shown in a line of text: JSON, so that no character can play tricks."""
-    return simplejson.dumps(value, use_decimal=True, ensure_ascii=False)
+    return exactjson.one_line(value)
 
 
 def change_line(change: FieldChange) -> str:

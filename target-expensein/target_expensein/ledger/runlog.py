@@ -355,13 +355,13 @@ class RunLog:
 
     def _note(self, rows: Sequence[Row], status: Status | None = None) -> None:
         """Write rows as entries, in one transaction."""
+        if not rows:
+            return
         settled = (
             {}
             if status is None
             else {"status": status.value, "settled_detail": encode(""), "settled_at": time_text(self._now())}
         )
-        if not rows:
-            return
         with self._writing() as connection:
             for start in range(0, len(rows), BATCH):
                 batch = rows[start : start + BATCH]
